@@ -1,0 +1,5 @@
+"""
+What the user said: options, targets, connection files, addresses and places, as values.
+
+No transport, no OpenSSL and no reactor ever live here.
+"""

@@ -1,0 +1,259 @@
+"""
+Getting octets out: at once when the socket takes them, and with pressure when it does not.
+
+Twisted's own C{transport.write} waits for the reactor's next turn with every write: it arms the writer, polls,
+sends and disarms.  An L{Outflow} sends at once and arms the writer only for what a socket did not take; and from
+then until all of it has gone, its source is paused.  That is the whole of the back pressure: what one connection
+holds in one direction is bounded by what its source delivers in one turn.
+
+How it works on a socket of Twisted's.  Nothing is ever put into the transport's own buffer.  When a send is short,
+the rest is kept here, the outflow registers itself with the transport as a pull producer and asks for writability
+(C{startWriting}); the transport finds its own buffer empty and calls L{Outflow.resumeProducing}, which sends more.
+When all has gone it unregisters, and sends at once again.
+
+On any other transport (TLS, WebSocket, a test's) it writes at once, and is registered as a push producer.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.internet import tcp
+from twisted.internet.interfaces import IPushProducer, ITransport
+from zope.interface import Interface, implementer
+
+__all__ = ["Buffer", "IBufferProtocol", "Outflow"]
+
+Buffer = bytes | memoryview
+
+#: Sends in one turn, so that one fast peer does not keep the reactor from the others.
+_SENDS_A_TURN: Final = 8
+
+
+class IBufferProtocol(Interface):
+    """
+    A protocol that can take octets without a copy of its own.
+
+    A transport of xtls calls this in place of C{dataReceived}, when the protocol has it.
+    """
+
+    def bufferReceived(view: memoryview) -> None:  # type: ignore[misc]
+        """
+        Octets have arrived.
+
+        @param view: valid only until this call returns.
+        """
+
+
+def _directSocket(transport: Any) -> socket.socket | None:
+    """
+    The socket under a transport of Twisted's, if octets may be sent past the transport's own buffer.
+    """
+    if isinstance(transport, tcp.Connection) and not getattr(transport, "TLS", False):
+        return getattr(transport, "socket", None)
+    return None
+
+
+@implementer(IPushProducer)
+class Outflow:
+    """
+    What goes out of a connection in one direction.
+
+    @ivar pending: octets that were accepted and that the socket has not taken; on other transports than sockets
+        always 0.
+    @ivar paused: whether the source is asked to pause.
+    """
+
+    __slots__ = (
+        "_drained",
+        "_kept",
+        "_pause",
+        "_registered",
+        "_resume",
+        "_socket",
+        "_transport",
+        "paused",
+        "pending",
+    )
+
+    def __init__(
+        self, transport: ITransport, pause: Callable[[], None], resume: Callable[[], None]
+    ) -> None:
+        """
+        @param transport: a connected transport.  Nobody else writes to it from now on.
+        @param pause: called when the transport cannot take more: stop the source.
+        @param resume: called when all has gone: let the source go on.
+        """
+        self._transport: Any = transport
+        self._pause = pause
+        self._resume = resume
+        self._kept: deque[memoryview] = deque()
+        self._drained: Callable[[], None] | None = None
+        self.pending = 0
+        self.paused = False
+        self._registered = False
+        self._socket = _directSocket(transport)
+        if self._socket is None:
+            self._registered = True
+            transport.registerProducer(self, True)  # type: ignore[attr-defined]
+            return
+        if self._socket.family != getattr(socket, "AF_UNIX", None):
+            self._transport.setTcpNoDelay(True)
+        if self._othersPending():
+            self._await()  # somebody wrote before us: those octets go first
+
+    def write(self, data: Buffer) -> None:
+        """
+        Send, or keep in order what cannot be sent now.
+
+        @param data: a view need only be valid during this call.
+        """
+        sock = self._socket
+        if sock is None:
+            self._transport.write(data if isinstance(data, bytes) else bytes(data))
+            return
+        if self._registered:
+            self._keep(data)
+            return
+        try:
+            sent = sock.send(data)
+        except OSError as e:
+            self._failed(e, data)
+            return
+        if sent < len(data):
+            self._keep(memoryview(data)[sent:])
+            self._await()
+
+    def whenDrained(self, call: Callable[[], None]) -> None:
+        """
+        Call once when all that was written has gone to the socket; at once when it has already.
+        On other transports than sockets this is at once: those keep their own order.
+        """
+        if self._socket is not None and self._registered:
+            self._drained = call
+        else:
+            call()
+
+    def close(self) -> None:
+        """
+        Let go of the transport.  What is kept is dropped: call it when the connection is lost, or when
+        nothing is pending.
+        """
+        self._forget()
+        if self._registered:
+            self._registered = False
+            self._transport.unregisterProducer()
+
+    def _othersPending(self) -> bool:
+        """
+        Whether the transport's own buffer holds octets.  Where that cannot be seen, assume so.
+        """
+        transport = self._transport
+        return bool(getattr(transport, "dataBuffer", True) or getattr(transport, "_tempDataBuffer", True))
+
+    def _keep(self, data: Buffer) -> None:
+        """
+        Remember what could not be sent.
+        """
+        self._kept.append(memoryview(bytes(data)))
+        self.pending += len(data)
+        self.pauseProducing()
+
+    def _await(self) -> None:
+        """
+        Have L{resumeProducing} called as soon as the socket takes more (and once at once).
+        """
+        self._registered = True
+        self._transport.registerProducer(self, False)
+
+    def _failed(self, error: OSError, data: Buffer) -> None:
+        """
+        A send failed: keep the octets if that was for want of room; else let the transport meet the same
+        failure itself, which ends the connection as the reactor does it.
+        """
+        if isinstance(error, BlockingIOError):
+            self._keep(data)
+            self._await()
+        else:
+            self._transport.write(bytes(data))
+
+    def _sendKept(self, sock: socket.socket) -> None:
+        """
+        Send what was kept, in order, until the socket takes no more; then let go of the transport.
+        """
+        kept = self._kept
+        try:
+            for _ in range(_SENDS_A_TURN):
+                if not kept:
+                    break
+                sent = sock.send(kept[0])
+                self.pending -= sent
+                if sent < len(kept[0]):
+                    kept[0] = kept[0][sent:]
+                    break
+                kept.popleft()
+        except BlockingIOError:
+            pass
+        except OSError:
+            rest = b"".join(kept)
+            self.close()
+            self._transport.write(rest)  # it meets the same failure, and says so
+            return
+        if kept:
+            self._transport.startWriting()
+        else:
+            self._allGone()
+
+    def _allGone(self) -> None:
+        """
+        From now on writes go to the socket directly again.
+        """
+        drained = self._drained
+        self.close()
+        if self.paused:
+            self.paused = False
+            self._resume()
+        if drained is not None:
+            drained()
+
+    def _forget(self) -> None:
+        """
+        Drop what is kept.
+        """
+        self._kept.clear()
+        self.pending = 0
+        self._drained = None
+
+    # What the transport calls.
+
+    def resumeProducing(self) -> None:
+        """
+        The transport takes more.
+        """
+        sock = self._socket
+        if sock is None:
+            if self.paused:
+                self.paused = False
+                self._resume()
+        elif self._othersPending():
+            self._transport.startWriting()
+        else:
+            self._sendKept(sock)
+
+    def pauseProducing(self) -> None:
+        """
+        The transport takes no more for now.
+        """
+        if not self.paused:
+            self.paused = True
+            self._pause()
+
+    def stopProducing(self) -> None:
+        """
+        The connection is lost: what is kept cannot be sent any more.
+        """
+        self._registered = False
+        self._forget()

@@ -1,8 +1,8 @@
 """
 The last line of a run, from what trial printed: C{N passed, N failed, N skipped}.
 
-Usage: C{summary.py LOG [STEP=STATUS ...]}.  A step that ended with another status than 0 though no test failed
-counts as one failure, and so does a log in which trial never came to its own summary.
+Usage: C{summary.py LOG [STEP=STATUS ...]}.  A step that ended with another status than 0 though no test
+failed counts as one failure, and so does a log in which trial never came to its own summary.
 """
 
 from __future__ import annotations

@@ -182,6 +182,20 @@ class HouseTests(SynchronousTestCase):
         ]
         self.assertEqual(missing, [])
 
+    def test_everyTestSaysWhat(self) -> None:
+        """
+        Each test has a docstring that states the behaviour.
+        """
+        silent = [
+            f"{path.relative_to(TESTS)}: {node.name}"
+            for path in sorted(TESTS.rglob("*.py"))
+            for node in ast.walk(ast.parse(path.read_text("utf-8")))
+            if isinstance(node, ast.FunctionDef)
+            and node.name.startswith("test_")
+            and ast.get_docstring(node) is None
+        ]
+        self.assertEqual(silent, [])
+
     def test_namesAreUnique(self) -> None:
         """
         No two modules have one name, since their test files could not.

@@ -4,7 +4,9 @@ The last line of C{.ci/run}.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -39,7 +41,7 @@ class SummarizeTests(SynchronousTestCase):
         """
         Failures, errors and unexpected successes are all failures; the step's status is not counted again.
         """
-        log = "FAILED (skips=1, failures=2, errors=3, unexpectedSuccesses=1, successes=4)\nmake: *** Error 1\n"
+        log = "FAILED (skips=1, failures=2, errors=3, unexpectedSuccesses=1, successes=4)\nmake: Error 1\n"
         self.assertEqual(self.summarized(log, test=2), ("4 passed, 6 failed, 1 skipped", False))
 
     def test_crashed(self) -> None:
@@ -78,7 +80,7 @@ class SummarizeTests(SynchronousTestCase):
         """
         A line that only looks like the summary, earlier or inside another line, is passed over; colours too.
         """
-        log = "PASSED (successes=1)\nit said PASSED (successes=9) today\n\x1b[32mPASSED\x1b[0m (successes=3)\n"
+        log = "PASSED (successes=1)\nit said PASSED (successes=9)\n\x1b[32mPASSED\x1b[0m (successes=3)\n"
         self.assertEqual(self.summarized(log, test=0), ("3 passed, 0 failed, 0 skipped", True))
 
     def test_main(self) -> None:
@@ -87,5 +89,11 @@ class SummarizeTests(SynchronousTestCase):
         """
         path = Path(self.mktemp())
         path.write_bytes(b"\xff\xfe\nPASSED (successes=3)\n")
-        self.assertEqual(summary.main([str(path), "test=0"]), 0)
-        self.assertEqual(summary.main([str(path), "test=0", "check=1"]), 1)
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
+            self.assertEqual(summary.main([str(path), "test=0"]), 0)
+            self.assertEqual(summary.main([str(path), "test=0", "check=1"]), 1)
+        self.assertEqual(
+            output.getvalue().splitlines(),
+            ["3 passed, 0 failed, 0 skipped", "check: status 1", "3 passed, 1 failed, 0 skipped"],
+        )

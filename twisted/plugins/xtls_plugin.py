@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from zope.interface import implementer
-
 from twisted.application.service import ServiceMaker
 from twisted.internet.interfaces import (
     IStreamClientEndpoint,
@@ -20,6 +18,7 @@ from twisted.internet.interfaces import (
     IStreamServerEndpointStringParser,
 )
 from twisted.plugin import IPlugin
+from zope.interface import implementer
 
 
 @implementer(IPlugin, IStreamClientEndpointStringParserWithReactor)

@@ -1,0 +1,3 @@
+"""
+How fast xtls is, beside Twisted's stock TLS: C{python -m benchmarks --help}.
+"""

@@ -31,7 +31,7 @@ def handOver(
     """
     leaving.dataReceived = following.dataReceived
     leaving.connectionLost = following.connectionLost
-    halfCloseable = IHalfCloseableProtocol(following, None)
+    halfCloseable: Any = IHalfCloseableProtocol(following, None)
     if halfCloseable is not None:
         leaving.readConnectionLost = halfCloseable.readConnectionLost
         leaving.writeConnectionLost = halfCloseable.writeConnectionLost

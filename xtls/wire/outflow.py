@@ -1,15 +1,17 @@
 """
 Getting octets out: at once when the socket takes them, and with pressure when it does not.
 
-Twisted's own C{transport.write} waits for the reactor's next turn with every write: it arms the writer, polls,
-sends and disarms.  An L{Outflow} sends at once and arms the writer only for what a socket did not take; and from
-then until all of it has gone, its source is paused.  That is the whole of the back pressure: what one connection
-holds in one direction is bounded by what its source delivers in one turn.
+Twisted's own C{transport.write} waits for the reactor's next turn with every write: it arms the
+writer, polls, sends and disarms.  An L{Outflow} sends at once and arms the writer only for what a socket did not
+take; and from then until all of it has gone, its source is paused.  That is the whole of the back
+pressure: what one connection holds in one direction is bounded by what its source delivers in one
+turn.
 
-How it works on a socket of Twisted's.  Nothing is ever put into the transport's own buffer.  When a send is short,
-the rest is kept here, the outflow registers itself with the transport as a pull producer and asks for writability
-(C{startWriting}); the transport finds its own buffer empty and calls L{Outflow.resumeProducing}, which sends more.
-When all has gone it unregisters, and sends at once again.
+How it works on a socket of Twisted's.  Nothing is ever put into the transport's own buffer.  When a
+send is short, the rest is kept here, the outflow registers itself with the transport as a pull producer and asks
+for writability (C{startWriting}); the transport finds its own buffer empty and calls
+L{Outflow.resumeProducing}, which sends more.  When all has gone it unregisters, and sends at once
+again.
 
 On any other transport (TLS, WebSocket, a test's) it writes at once, and is registered as a push producer.
 """
@@ -40,7 +42,7 @@ class IBufferProtocol(Interface):
     A transport of xtls calls this in place of C{dataReceived}, when the protocol has it.
     """
 
-    def bufferReceived(view: memoryview) -> None:  # type: ignore[misc]
+    def bufferReceived(view: memoryview) -> None:
         """
         Octets have arrived.
 
@@ -62,8 +64,8 @@ class Outflow:
     """
     What goes out of a connection in one direction.
 
-    @ivar pending: octets that were accepted and that the socket has not taken; on other transports than sockets
-        always 0.
+    @ivar pending: octets that were accepted and that the socket has not taken; on other transports
+        than sockets always 0.
     @ivar paused: whether the source is asked to pause.
     """
 
@@ -79,6 +81,8 @@ class Outflow:
         "pending",
     )
 
+    _transport: Any
+
     def __init__(
         self, transport: ITransport, pause: Callable[[], None], resume: Callable[[], None]
     ) -> None:
@@ -87,7 +91,7 @@ class Outflow:
         @param pause: called when the transport cannot take more: stop the source.
         @param resume: called when all has gone: let the source go on.
         """
-        self._transport: Any = transport
+        self._transport = transport
         self._pause = pause
         self._resume = resume
         self._kept: deque[memoryview] = deque()
@@ -98,7 +102,7 @@ class Outflow:
         self._socket = _directSocket(transport)
         if self._socket is None:
             self._registered = True
-            transport.registerProducer(self, True)  # type: ignore[attr-defined]
+            self._transport.registerProducer(self, True)
             return
         if self._socket.family != getattr(socket, "AF_UNIX", None):
             self._transport.setTcpNoDelay(True)

@@ -1,0 +1,284 @@
+"""
+TLS as a Twisted transport.
+
+Above all that L{LayeredTransport} promises: the protocol above is built and connected only after
+the handshake is complete and the peer verified (stock transports connect it before); the handshake
+has a deadline; and the mark that ends a direction is close_notify, so that a connection which just
+ends is told from one that was complete (RFC 8446, section 6.1).  Both versions of TLS are half
+closed alike, as OpenSSL allows (TLS 1.2 wanted an immediate answer to close_notify, RFC 5246,
+section 7.2.1).
+
+How octets flow: socket, L{TLSTransport.bufferReceived}, engine, C{bufferReceived} or C{dataReceived} of the
+protocol above; and C{write}, engine, L{Outflow<xtls.wire.outflow.Outflow>}, socket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from OpenSSL import SSL
+from OpenSSL.crypto import X509
+from twisted.internet.error import ConnectionLost
+from twisted.internet.interfaces import (
+    IAddress,
+    INegotiated,
+    IProtocolFactory,
+    IProtocolNegotiationFactory,
+    IReactorTime,
+    ISSLTransport,
+    ISystemHandle,
+)
+from twisted.logger import Logger
+from twisted.protocols.policies import WrappingFactory
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from xtls.errors import HandshakeError, HandshakeTimeout
+from xtls.wire.engine import TLSEngine
+from xtls.wire.failures import describe
+from xtls.wire.layered import LayeredTransport
+from xtls.wire.openssl import BUFFER_SIZE
+from xtls.wire.outflow import Buffer
+
+__all__ = ["TLSTransport", "TLSTransportFactory"]
+
+_log = Logger()
+
+
+@implementer(ISSLTransport, INegotiated, ISystemHandle)
+class TLSTransport(LayeredTransport):
+    """
+    One TLS connection.
+    """
+
+    factory: TLSTransportFactory
+
+    def __init__(self, factory: TLSTransportFactory, address: IAddress | None) -> None:
+        """
+        @param factory: what this connection is one of, with all that they share.
+        @param address: the peer's, for the factory above.
+        """
+        super().__init__(factory.clock, factory.closeTimeout)
+        self.factory = factory
+        self._address = address
+
+    def makeConnection(self, transport: Any) -> None:
+        """
+        The connection below is there: begin the handshake.
+        """
+        self._attach(transport)
+        self.factory.registerProtocol(self)
+        self._engine = TLSEngine(self.factory.createConnection(self), self.factory.records)
+        self._within(self.factory.handshakeTimeout, self._tooSlow)
+        if self.factory.isClient:
+            self._engine.start()
+            self._flush()
+
+    def _tooSlow(self) -> None:
+        """
+        The handshake did not end in time.
+        """
+        seconds = self.factory.handshakeTimeout
+        self._failure = Failure(HandshakeTimeout(f"the TLS handshake did not end within {seconds:g} seconds"))
+        self._abortBelow()
+
+    def bufferReceived(self, data: Buffer) -> None:
+        """
+        Ciphertext has arrived; C{data} need only be valid during this call.
+        """
+        if self._engine.failure is not None:
+            return
+        engine = self._engine
+        self._gathered = []
+        try:
+            plaintext = engine.receive(data)
+            if self._protocol is None and engine.established and not self.disconnecting:
+                self._connect(self.factory.wrappedFactory.buildProtocol(self._address))
+            self._deliverAll(plaintext)
+        finally:
+            self._sendGathered()
+        if engine.failure is not None:
+            self._fail(Failure(describe(engine.connection, engine.failure)))
+        elif engine.peerClosed:
+            self._peerEnded()
+
+    def _deliverAll(self, plaintext: memoryview) -> None:
+        """
+        Deliver what was decrypted, and what did not fit at first.  While this side is closing, drop it.
+        """
+        engine = self._engine
+        while True:
+            if plaintext and not self.disconnecting:
+                self._deliver(plaintext)
+            if not engine.more or self._paused:
+                return
+            plaintext = engine.receive(b"")
+
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+        """
+        The connection below is gone.
+        """
+        self.factory.unregisterProtocol(self)
+        super().connectionLost(reason)
+
+    def _neverConnected(self, failure: Failure) -> None:
+        self.factory.refused(self, failure)
+
+    def _truncated(self) -> Failure:
+        if not self._engine.established:
+            return Failure(HandshakeError("the peer closed the connection during the TLS handshake"))
+        return Failure(ConnectionLost("the connection ended without close_notify (RFC 8446, section 6.1)"))
+
+    def _hasMore(self) -> bool:
+        return self._engine.more
+
+    def _send(self, data: Buffer) -> None:
+        """
+        Encrypt; a long write is flushed as it goes, so that it is never there twice.
+        """
+        if len(data) <= BUFFER_SIZE:
+            self._engine.send(data)
+            return
+        view = memoryview(data)
+        for start in range(0, len(view), BUFFER_SIZE):
+            self._engine.send(view[start : start + BUFFER_SIZE])
+            self._flush()
+
+    def _flush(self) -> None:
+        outgoing = self._engine.outgoing
+        ciphertext = outgoing()
+        while ciphertext:
+            self._outflow.write(ciphertext)
+            ciphertext = outgoing()
+
+    def _sendEnd(self) -> None:
+        self._engine.close()
+
+    def _endBelow(self) -> None:
+        """
+        The peer sees the end of the stream right behind close_notify.
+        """
+        endWriting = getattr(self.transport, "loseWriteConnection", self.transport.loseConnection)
+        endWriting()
+
+    # What is known of the connection.
+
+    def getHandle(self) -> SSL.Connection:
+        """
+        The OpenSSL connection.
+        """
+        return self._engine.connection
+
+    def getPeerCertificate(self) -> X509 | None:
+        """
+        The peer's certificate, as pyOpenSSL has it.
+        """
+        return self._engine.connection.get_peer_certificate()
+
+    @property
+    def negotiatedProtocol(self) -> bytes | None:
+        """
+        The application protocol that was agreed on (ALPN, RFC 7301), or L{None}.
+        """
+        return self._engine.connection.get_alpn_proto_negotiated() or None
+
+    @property
+    def tlsVersion(self) -> str:
+        """
+        The protocol version, such as C{TLSv1.3}.
+        """
+        return self._engine.connection.get_protocol_version_name()
+
+    @property
+    def cipherName(self) -> str:
+        """
+        The cipher suite, in OpenSSL's words.
+        """
+        return self._engine.connection.get_cipher_name() or ""
+
+    def logPrefix(self) -> str:
+        """
+        What Twisted's log says for events of this connection.
+        """
+        return self.factory.logPrefix()
+
+
+class TLSTransportFactory(WrappingFactory):
+    """
+    Puts TLS between a transport and the protocols of another factory.
+
+    @ivar wrappedFactory: builds the protocols above, once for each peer that was verified.
+    """
+
+    protocol = TLSTransport
+    noisy = False
+
+    def __init__(
+        self,
+        creator: Any,
+        isClient: bool,
+        wrappedFactory: IProtocolFactory,
+        clock: IReactorTime,
+        *,
+        handshakeTimeout: float = 10.0,
+        closeTimeout: float = 10.0,
+        refused: Callable[[TLSTransport, Failure], None] | None = None,
+    ) -> None:
+        """
+        @param creator: an L{IOpenSSLClientConnectionCreator
+            <twisted.internet.interfaces.IOpenSSLClientConnectionCreator>} for clients, an
+            L{IOpenSSLServerConnectionCreator
+            <twisted.internet.interfaces.IOpenSSLServerConnectionCreator>} for servers.
+        @param handshakeTimeout: seconds for the handshake, then the connection is aborted.
+        @param closeTimeout: seconds for the peer to close after this side has, and to read the last octets.
+        @param refused: told of connections that ended before a protocol was connected, and that nobody
+            waits for; by default they are logged.
+        """
+        super().__init__(wrappedFactory)
+        self.isClient = isClient
+        self.clock = clock
+        self.handshakeTimeout = handshakeTimeout
+        self.closeTimeout = closeTimeout
+        #: How OpenSSL is called (see C{xtls.wire.openssl}); L{None} for the fastest way.
+        self.records: type | None = None
+        self._create = creator.clientConnectionForTLS if isClient else creator.serverConnectionForTLS
+        self._refused = refused
+
+    def createConnection(self, transport: TLSTransport) -> SSL.Connection:
+        """
+        One connection's OpenSSL object, ready for its handshake.
+        """
+        connection: SSL.Connection = self._create(transport)
+        wrapped = self.wrappedFactory
+        if self.isClient:
+            if IProtocolNegotiationFactory.providedBy(wrapped):
+                connection.set_alpn_protos(wrapped.acceptableProtocols())
+            connection.set_connect_state()
+        else:
+            connection.set_accept_state()
+        return connection
+
+    def buildProtocol(self, addr: IAddress | None) -> TLSTransport:
+        """
+        The TLS transport of one connection; the protocol above comes after the handshake.
+        """
+        return self.protocol(self, addr)
+
+    def refused(self, transport: TLSTransport, failure: Failure) -> None:
+        """
+        A connection ended before its peer was verified.
+        """
+        if self._refused is not None:
+            self._refused(transport, failure)
+        else:
+            problem = failure.getErrorMessage()
+            _log.info("{peer}: no TLS connection: {problem}", peer=transport.getPeer(), problem=problem)
+
+    def logPrefix(self) -> str:
+        """
+        The wrapped factory's prefix, with a note.
+        """
+        wrapped: Any = self.wrappedFactory
+        prefix = getattr(wrapped, "logPrefix", None)
+        return f"{prefix() if prefix else type(wrapped).__name__} (TLS)"

@@ -1,0 +1,3 @@
+"""
+Tests with sockets, processes and other people's programs.
+"""

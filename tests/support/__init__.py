@@ -1,0 +1,3 @@
+"""
+What tests share; there are no tests in here.
+"""

@@ -89,15 +89,17 @@ class StockTLSStreamTests(StreamContract, SynchronousTestCase):
     )
     test_closeDeadline = differs(StreamContract.test_closeDeadline, "waits for the peer for ever: #7926")
     test_halfClose = differs(StreamContract.test_halfClose, "half-closes below TLS, and loses octets: #5341")
-    test_halfCloseBothWays = differs(StreamContract.test_halfCloseBothWays, "the same")
-    test_halfCloseNotUnderstood = differs(StreamContract.test_halfCloseNotUnderstood, "the same")
+    test_halfCloseBothWays = differs(StreamContract.test_halfCloseBothWays, "does the same")
+    test_halfCloseNotUnderstood = differs(StreamContract.test_halfCloseNotUnderstood, "does the same")
     test_closeWaitsForProducer = differs(
         StreamContract.test_closeWaitsForProducer, "closes over small writes that it still gathers"
     )
     test_pauseInDataReceived = differs(
         StreamContract.test_pauseInDataReceived, "delivers every record that it has, paused or not"
     )
-    test_closeWhilePaused = differs(StreamContract.test_closeWhilePaused, "the same, and then the close")
+    test_closeWhilePaused = differs(
+        StreamContract.test_closeWhilePaused, "does the same, and delivers the close"
+    )
     test_bufferReceived = differs(StreamContract.test_bufferReceived, "knows no views")
-    test_lostOnce = differs(StreamContract.test_lostOnce, "abortConnection after the loss raises")
-    test_nothingAfterLoss = differs(StreamContract.test_nothingAfterLoss, "the same")
+    test_lostOnce = differs(StreamContract.test_lostOnce, "raises from abortConnection after the loss")
+    test_nothingAfterLoss = differs(StreamContract.test_nothingAfterLoss, "does the same")

@@ -58,8 +58,8 @@ class WireStreamTests(StreamContract, SynchronousTestCase):
         assert built[0] is not None and built[1] is not None
         return built[0], built[1]
 
-    test_closeDeadline = differs(StreamContract.test_closeDeadline, "plain TCP waits for ever")
-    test_bufferReceived = differs(StreamContract.test_bufferReceived, "Twisted's transports know no views")
+    test_closeDeadline = differs(StreamContract.test_closeDeadline, "waits as long as the kernel")
+    test_bufferReceived = differs(StreamContract.test_bufferReceived, "knows no views")
 
 
 class WireTests(SynchronousTestCase):

@@ -571,6 +571,7 @@ class StreamContract(_Base):
             self.connect(recorder(), recorder())
             self.transport(self.client).write(b"beginning")
             self.wire.flush()
+            self.wire.client.unregisterProducer()  # which would hold the end up
             self.wire.client.loseConnection()
             self.wire.flush()
             self.assertEqual(self.server.received, b"beginning")

@@ -436,14 +436,15 @@ class LayeredTransport(ProtocolWrapper):
         """
         The peer did not end in time, or does not read what it was sent.
         """
-        self._deadline = None
-        if not self._outflow.pending:
+        if self._outflow.pending:
+            if self._failure is None:
+                problem = f"the peer did not read the last octets within {self._closeTimeout:g} seconds"
+                self._failure = Failure(ConnectionLost(problem))
+            self._abortBelow()
+        else:
+            # What is with the system already is still delivered; should the transport below wait: once more.
+            self._within(self._closeTimeout, self._abortBelow)
             self.transport.loseConnection()
-            return
-        if self._failure is None:
-            problem = f"the peer did not read the last octets within {self._closeTimeout:g} seconds"
-            self._failure = Failure(ConnectionLost(problem))
-        self._abortBelow()
 
     # The transport above: pressure.
 

@@ -83,6 +83,13 @@ class TLSTransport(LayeredTransport):
         self._failure = Failure(HandshakeTimeout(f"the TLS handshake did not end within {seconds:g} seconds"))
         self._abortBelow()
 
+    def failVerification(self, reason: Failure) -> None:
+        """
+        Twisted's own connection creators say here why they refuse the peer, while OpenSSL asks them; the
+        handshake fails of itself after that.
+        """
+        self._failure = reason
+
     def bufferReceived(self, data: Buffer) -> None:
         """
         Ciphertext has arrived; C{data} need only be valid during this call.

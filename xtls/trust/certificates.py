@@ -1,0 +1,347 @@
+"""
+Certificates and keys: reading them from files and data, and making self-signed ones.
+
+A certificate file may hold the certificate, its chain and its key, in any order, with text between
+them, as C{openssl} and C{cat} make such files.  Every problem is a L{CertificateFileError} that names
+the file; passphrases and keys are in no message and no repr.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from xtls.errors import CertificateFileError
+from xtls.trust.files import readFile, writePrivate
+from xtls.trust.names import toASCII
+
+__all__ = [
+    "KeyPair",
+    "PrivateKey",
+    "defaultNames",
+    "ensureDefaultCertificate",
+    "fingerprint",
+    "loadCertificates",
+    "loadKeyPair",
+    "parseCertificates",
+    "selfSigned",
+    "subjectAlternativeNames",
+    "toPEM",
+    "writePrivate",
+]
+
+PrivateKey: TypeAlias = (
+    rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
+)
+
+_KEY_TYPES = (
+    rsa.RSAPrivateKey,
+    ec.EllipticCurvePrivateKey,
+    ed25519.Ed25519PrivateKey,
+    ed448.Ed448PrivateKey,
+)
+
+#: The labels of certificates (RFC 7468, section 5) and of keys (section 10, and what OpenSSL wrote before).
+_CERTIFICATE: Final = re.compile(rb"-----BEGIN (?:X509 )?CERTIFICATE-----")
+_KEY: Final = re.compile(
+    rb"-----BEGIN ((?:ENCRYPTED |RSA |EC |DSA )?PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL
+)
+
+#: How far a new certificate reaches back, for the sake of clocks that are behind.
+_BACKDATED: Final = timedelta(hours=1)
+
+#: How many characters a Common Name has at most (RFC 5280, appendix A.1, ub-common-name).
+_LONGEST_COMMON_NAME: Final = 64
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    """
+    A certificate, its key and its chain.
+
+    @ivar certificate: the end-entity certificate.
+    @ivar key: its private key.
+    @ivar chain: the other certificates of the file, in its order.
+    """
+
+    certificate: x509.Certificate
+    key: PrivateKey = field(repr=False)
+    chain: tuple[x509.Certificate, ...] = ()
+
+
+def parseCertificates(data: bytes) -> tuple[x509.Certificate, ...]:
+    """
+    Read a bundle of certificates in PEM, or one in DER.
+
+    @return: at least one certificate, in the order of the data.
+    @raise ValueError: if there is none, or one of them cannot be read.
+    """
+    blocks = len(_CERTIFICATE.findall(data))
+    try:
+        if blocks:
+            found = tuple(x509.load_pem_x509_certificates(data))
+        elif data[:1] == b"\x30":
+            found = (x509.load_der_x509_certificate(data),)
+        else:
+            raise ValueError("no certificate in it: expected PEM or DER")
+    except ValueError as e:
+        if not blocks and data[:1] != b"\x30":
+            raise
+        raise ValueError("a certificate in it cannot be read") from e
+    if blocks and len(found) != blocks:
+        raise ValueError("a certificate in it is cut short")
+    return found
+
+
+def loadCertificates(path: str) -> tuple[x509.Certificate, ...]:
+    """
+    Read a file of certificates.
+
+    @return: at least one certificate, in the order of the file.
+    @raise CertificateFileError: if it cannot be read or holds none.
+    """
+    try:
+        return parseCertificates(readFile(path))
+    except ValueError as e:
+        raise CertificateFileError(path, str(e)) from None
+
+
+def _parseKey(data: bytes, password: bytes) -> PrivateKey:
+    """
+    Read the first private key of a file's contents.
+
+    @raise ValueError: saying what is wrong.
+    """
+    block = _KEY.search(data)
+    if block is None and b"-----BEGIN" in data:
+        raise ValueError("no private key in it")
+    load = serialization.load_der_private_key if block is None else serialization.load_pem_private_key
+    text = data if block is None else block[0]
+    try:
+        try:
+            key = load(text, password or None)
+        except TypeError:
+            # cryptography's answer when a passphrase is missing, and also when one is given in vain
+            if not password:
+                raise ValueError("the private key is encrypted, and no passphrase is given") from None
+            key = load(text, None)
+    except UnsupportedAlgorithm:
+        raise ValueError("the private key is of a kind that is not supported") from None
+    except ValueError as e:
+        if "no passphrase" in str(e):
+            raise
+        if password:
+            raise ValueError("the private key cannot be read: wrong passphrase, or damaged") from None
+        raise ValueError("the private key cannot be read" if block else "no private key in it") from None
+    if not isinstance(key, _KEY_TYPES):
+        raise ValueError("the private key is of a kind that is not supported: expected EC, RSA or EdDSA")
+    return key
+
+
+def holdsKey(path: str) -> bool:
+    """
+    Whether a file holds a private key in PEM.
+
+    @raise CertificateFileError: if it cannot be read.
+    """
+    return _KEY.search(readFile(path)) is not None
+
+
+def loadKeyPair(certPath: str, keyPath: str = "", password: bytes = b"") -> KeyPair:
+    """
+    Read a certificate with its chain and its key.
+
+    The certificate is the one that the key belongs to, wherever in the file it stands.
+
+    @param certPath: the certificate and its chain, and the key too when C{keyPath} is empty.
+    @param password: the key's passphrase; ignored when it has none.
+    @raise CertificateFileError: if a file cannot be read, or they do not belong together.
+    """
+    certificates = loadCertificates(certPath)
+    source = keyPath or certPath
+    try:
+        key = _parseKey(readFile(source), password)
+    except ValueError as e:
+        raise CertificateFileError(source, str(e)) from None
+    public = key.public_key()
+    for index, certificate in enumerate(certificates):
+        if _publicKey(certificate, certPath) == public:
+            return KeyPair(certificate, key, certificates[:index] + certificates[index + 1 :])
+    raise CertificateFileError(source, f"the private key does not belong to the certificate in {certPath}")
+
+
+def _publicKey(certificate: x509.Certificate, path: str) -> object:
+    """
+    The public key of a certificate read from a file.
+    """
+    try:
+        return certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        raise CertificateFileError(path, "the public key of a certificate in it cannot be read") from None
+
+
+def toPEM(pair: KeyPair, includeKey: bool = True) -> bytes:
+    """
+    Write a certificate, its chain and, when asked, its key, unencrypted: L{loadKeyPair} reads it.
+    """
+    parts = [each.public_bytes(serialization.Encoding.PEM) for each in (pair.certificate, *pair.chain)]
+    if includeKey:
+        parts.append(
+            pair.key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
+    return b"".join(parts)
+
+
+def fingerprint(certificate: x509.Certificate) -> str:
+    """
+    The SHA-256 of a certificate, as people compare it: C{SHA256:AA:BB:…}.
+    """
+    return "SHA256:" + certificate.fingerprint(hashes.SHA256()).hex(":").upper()
+
+
+def subjectAlternativeNames(certificate: x509.Certificate) -> tuple[str, ...]:
+    """
+    The DNS names and addresses in a certificate's subjectAltName, as text and not checked.
+
+    @raise ValueError: if the extension cannot be read.
+    """
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    except x509.DuplicateExtension as e:
+        raise ValueError(str(e)) from e
+    return tuple(str(each.value) for each in names if isinstance(each, (x509.DNSName, x509.IPAddress)))
+
+
+def generalName(name: str) -> x509.GeneralName:
+    """
+    A host name or an address as a certificate holds it.
+
+    @raise ValueError: if it is neither.
+    """
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        wildcard = name.startswith("*.")
+        return x509.DNSName("*." * wildcard + toASCII(name[2:] if wildcard else name))
+
+
+def defaultNames(hostname: str = "") -> tuple[str, ...]:
+    """
+    What this machine may be called by: its host name, in full and without the domain, localhost, and the
+    loopback addresses.
+
+    @param hostname: the host name; by default, what the system says.  Left out when it is no DNS name.
+    """
+    found = []
+    full = hostname or socket.gethostname()
+    for name in (full, full.partition(".")[0]):
+        try:
+            ip_address(name)
+        except ValueError:
+            try:
+                found.append(toASCII(name))
+            except ValueError:
+                continue
+    return tuple(dict.fromkeys([*found, "localhost", "127.0.0.1", "::1"]))
+
+
+def selfSigned(
+    names: Sequence[str],
+    *,
+    days: int = 365,
+    key: PrivateKey | None = None,
+    commonName: str | None = None,
+    now: datetime | None = None,
+) -> KeyPair:
+    """
+    Make a self-signed certificate for a server (RFC 5280): it is no CA, and signs nothing else.
+
+    @param names: host names and addresses that it is for; at least one.
+    @param days: how long it is valid from now.
+    @param key: its key; by default, a new one on P-256.
+    @param commonName: its subject; by default, the first name.
+    @param now: when it is made; by default, now.
+    @raise ValueError: if a name is neither a host name nor an address, or there is none.
+    """
+    if not names:
+        raise ValueError("expected at least one name")
+    if days < 1:
+        raise ValueError("expected at least one day")
+    alternatives = [generalName(name) for name in names]
+    signer = key or ec.generate_private_key(ec.SECP256R1())
+    called = (commonName or str(alternatives[0].value))[:_LONGEST_COMMON_NAME]
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, called)])
+    begin = (now or datetime.now(timezone.utc)).replace(microsecond=0)
+    identifier = x509.SubjectKeyIdentifier.from_public_key(signer.public_key())
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(signer.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begin - _BACKDATED)
+        .not_valid_after(begin + timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(keyUsage(digitalSignature=True), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(identifier, critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False
+        )
+    )
+    return KeyPair(builder.sign(signer, digestFor(signer)), signer)
+
+
+def keyUsage(*, digitalSignature: bool = False, certificateSign: bool = False) -> x509.KeyUsage:
+    """
+    What a key may do: sign handshakes, or sign certificates and revocation lists (RFC 5280, section 4.2.1.3).
+    """
+    return x509.KeyUsage(
+        digital_signature=digitalSignature,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=certificateSign,
+        crl_sign=certificateSign,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def digestFor(key: PrivateKey) -> hashes.SHA256 | None:
+    """
+    The digest to sign with: EdDSA has its own.
+    """
+    return None if isinstance(key, (ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)) else hashes.SHA256()
+
+
+def ensureDefaultCertificate(path: str | Path) -> Path:
+    """
+    Make a self-signed certificate for this machine, with its key in the same file, unless the file is there.
+
+    @return: the path.
+    @raise CertificateFileError: if it cannot be written.
+    """
+    if not Path(path).exists():
+        writePrivate(path, toPEM(selfSigned(defaultNames())), replace=False)
+    return Path(path)

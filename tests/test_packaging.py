@@ -99,7 +99,9 @@ class PluginTests(SynchronousTestCase):
         """
         The client prefixes are ours: none that Twisted or autobahn has.
         """
-        clients = [each for name, each in vars(xtls_plugin).items() if name.endswith("Client") and name[0] != "_"]
+        clients = [
+            each for name, each in vars(xtls_plugin).items() if name.endswith("Client") and name[0] != "_"
+        ]
         self.assertEqual({each.prefix for each in clients}, {"ssl", "wss", "ws", "xtls"})
         for each in clients:
             verifyObject(IPlugin, each)

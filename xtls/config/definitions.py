@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from enum import Flag
 from types import MappingProxyType
@@ -203,11 +203,15 @@ def optionNamed(cls: type[OptionSet], attribute: str) -> Option:
     return next(each for each in optionsOf(cls).values() if each.attribute == attribute)
 
 
-def unknownOption(name: str, source: str, known: Mapping[str, Option]) -> OptionError:
+def unknownOption(
+    name: str, source: str, known: Mapping[str, Option], others: Iterable[str] = ()
+) -> OptionError:
     """
     Make the error for a name that no option has, with the one that was perhaps meant.
+
+    @param others: names that may be said in that place besides options.
     """
-    names = [spelled for each in known.values() for spelled in each.names]
+    names = [*(spelled for each in known.values() for spelled in each.names), *others]
     near = difflib.get_close_matches(name.lower().replace("_", "-"), names, n=1)
     return OptionError(name, source, f"no such option; did you mean {near[0]}?" if near else "no such option")
 

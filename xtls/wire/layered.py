@@ -39,6 +39,7 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from xtls.wire.inflow import receiveDirectly, receiveNoMore
 from xtls.wire.outflow import Buffer, Outflow
 from xtls.wire.producing import Source
 
@@ -197,6 +198,7 @@ class LayeredTransport(ProtocolWrapper):
         self.transport = transport
         self.connected = 1
         self._outflow = Outflow(transport, self._source.pause, self._source.resume)
+        receiveDirectly(transport, self.bufferReceived)
 
     def bufferReceived(self, data: Buffer) -> None:
         """
@@ -252,6 +254,7 @@ class LayeredTransport(ProtocolWrapper):
         self._writing = False
         self._cancelDeadline()
         self._outflow.close()
+        receiveNoMore(self.transport)
         if self._failure is None:
             orderly = self._peerDone or self.disconnecting
             self._failure = reason if orderly or not reason.check(ConnectionDone) else self._truncated()

@@ -23,9 +23,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from twisted.internet import tcp
 from twisted.internet.interfaces import IPushProducer, ITransport
 from zope.interface import Interface, implementer
+
+from xtls.wire.inflow import directSocket
 
 __all__ = ["Buffer", "IBufferProtocol", "Outflow"]
 
@@ -48,15 +49,6 @@ class IBufferProtocol(Interface):
 
         @param view: valid only until this call returns.
         """
-
-
-def _directSocket(transport: Any) -> socket.socket | None:
-    """
-    The socket under a transport of Twisted's, if octets may be sent past the transport's own buffer.
-    """
-    if isinstance(transport, tcp.Connection) and not getattr(transport, "TLS", False):
-        return getattr(transport, "socket", None)
-    return None
 
 
 @implementer(IPushProducer)
@@ -99,7 +91,7 @@ class Outflow:
         self.pending = 0
         self.paused = False
         self._registered = False
-        self._socket = _directSocket(transport)
+        self._socket = directSocket(transport)
         if self._socket is None:
             self._registered = True
             self._transport.registerProducer(self, True)

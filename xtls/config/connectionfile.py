@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from xtls.config.addresses import MODES, Mode, Target, checkHost, parsePort, quotePath, requireTLS
 from xtls.config.definitions import Layer, Side, optionNamed, unknownOption
+from xtls.config.modes import MODES, Mode, Target, checkHost, parsePort, quotePath, requireTLS
 from xtls.config.options import TLSOptions, VerifyMode
 from xtls.config.portoptions import ALL_OPTIONS, layerOf, optionCalled, resolveBoth
 from xtls.config.values import quoted

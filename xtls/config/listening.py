@@ -9,8 +9,8 @@ import socket
 from dataclasses import dataclass
 from enum import Enum
 
-from xtls.config.addresses import Mode, checkHost, joinHostPort, parsePort, requireTLS, splitHostPort
 from xtls.config.definitions import Layer, Side
+from xtls.config.modes import Mode, checkHost, joinHostPort, parsePort, requireTLS, splitHostPort
 from xtls.config.portoptions import layerOf
 from xtls.config.values import quoted
 from xtls.errors import OptionError

@@ -10,7 +10,9 @@ import os
 from dataclasses import replace
 from urllib.parse import unquote
 
-from xtls.config.addresses import (
+from xtls.config.connectionfile import SUFFIX, readConnectionFile
+from xtls.config.definitions import Layer, Side
+from xtls.config.modes import (
     MODES,
     Mode,
     Target,
@@ -20,8 +22,6 @@ from xtls.config.addresses import (
     requireTLS,
     splitHostPort,
 )
-from xtls.config.connectionfile import SUFFIX, readConnectionFile
-from xtls.config.definitions import Layer, Side
 from xtls.config.portoptions import layerOf
 from xtls.config.values import quoted
 from xtls.errors import OptionError

@@ -10,7 +10,7 @@ from itertools import product
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from xtls.config.addresses import Mode
+from xtls.config.modes import Mode
 from xtls.config.portoptions import PortOptions, SSLSwitch
 from xtls.port.detect import Detected
 from xtls.port.upgrades import Expected, Route, UpgradePolicy, UpgradeRefused

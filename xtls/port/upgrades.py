@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from xtls.config.addresses import Mode
+from xtls.config.modes import Mode
 from xtls.config.portoptions import PortOptions, SSLSwitch
 from xtls.port.detect import Detected
 

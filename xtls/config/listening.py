@@ -11,7 +11,7 @@ from enum import Enum
 
 from xtls.config.definitions import Layer, Side
 from xtls.config.modes import Mode, checkHost, joinHostPort, parsePort, requireTLS, splitHostPort
-from xtls.config.portoptions import layerOf
+from xtls.config.portoptions import SSLSwitch, layerOf, resolveBoth
 from xtls.config.values import quoted
 from xtls.errors import OptionError
 
@@ -168,8 +168,20 @@ def _parseOptions(parts: list[str], source: str, mode: Mode) -> Layer:
         said.append((key.strip(), value, source))
     layer = layerOf(source, said, Side.SERVER)
     if mode is Mode.UNIX:
-        requireTLS(layer, mode, "expected it on a socket of --bind-tcp or --bind-ssl")
+        _requireNoTLS(layer)
     return layer
+
+
+def _requireNoTLS(layer: Layer) -> None:
+    """
+    Require that nothing asks for TLS on a Unix socket: neither options of TLS, nor a switch that is on.
+    """
+    requireTLS(layer, Mode.UNIX, "expected it on a socket of --bind-tcp or --bind-ssl")
+    _, port = resolveBoth(layer)
+    if port.given("ssl") and port.ssl is not SSLSwitch.OFF:
+        raise port.error("ssl", "TLS does not apply to a Unix socket: expected off")
+    if port.given("sslUpgrade") and port.sslUpgrade:
+        raise port.error("sslUpgrade", "TLS does not apply to a Unix socket: expected no")
 
 
 def parseBind(option: str, text: str) -> ListenAddress:

@@ -46,6 +46,8 @@ from xtls.config.values import (
 __all__ = [
     "OPTIONS",
     "PASSPHRASE_VARIABLES",
+    "TLS_OPTIONS",
+    "VERIFY_FLAGS",
     "Layer",
     "Option",
     "OptionSet",
@@ -78,7 +80,7 @@ class VerifyMode(Enum):
 
 
 #: What of Python's VERIFY_* is taken.
-_VERIFY_FLAGS = frozenset(
+VERIFY_FLAGS = frozenset(
     {
         "DEFAULT",
         "CRL_CHECK_LEAF",
@@ -91,7 +93,7 @@ _VERIFY_FLAGS = frozenset(
 )
 
 #: What of Python's OP_* is taken: all of it hardens, or asks for what is so anyway.
-_TLS_OPTIONS = frozenset(
+TLS_OPTIONS = frozenset(
     {
         "ALL",
         "NO_SSLv2",
@@ -151,6 +153,7 @@ class TLSOptions(OptionSet):
         Side.BOTH,
         "certificate in PEM, with its chain, and perhaps its key; auto: the default certificate",
         metavar="FILE",
+        shown="the one found, for servers",
         stock="certKey",
         repeatable=True,
         format="".join,
@@ -215,7 +218,7 @@ class TLSOptions(OptionSet):
     )
     verifyFlags: tuple[str, ...] = option(
         (),
-        namesOf("VERIFY_", _VERIFY_FLAGS),
+        namesOf("VERIFY_", VERIFY_FLAGS),
         Side.BOTH,
         "how chains are verified: Python's VERIFY_ names, with commas between",
         metavar="NAMES",
@@ -262,7 +265,7 @@ class TLSOptions(OptionSet):
     )
     options: tuple[str, ...] = option(
         (),
-        namesOf("OP_", _TLS_OPTIONS, _WEAKENING_OPTIONS),
+        namesOf("OP_", TLS_OPTIONS, _WEAKENING_OPTIONS),
         Side.BOTH,
         "Python's OP_ names, with commas between",
         metavar="NAMES",

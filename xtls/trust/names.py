@@ -14,8 +14,10 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final, TypeAlias
 
 import idna
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 
-__all__ = ["ReferenceIdentifier", "toASCII"]
+__all__ = ["PresentedIdentifiers", "ReferenceIdentifier", "printable", "toASCII"]
 
 Address: TypeAlias = IPv4Address | IPv6Address
 
@@ -77,3 +79,104 @@ class ReferenceIdentifier:
         What to send as server_name: never an address (RFC 6066, section 3).
         """
         return None if self.address is not None else self.name.encode("ascii")
+
+
+@dataclass(frozen=True)
+class PresentedIdentifiers:
+    """
+    Whom a certificate is for, as it says itself (RFC 9525, section 6.2).
+
+    @ivar names: its DNS-IDs as they are compared; the left-most label may be C{*}.
+    @ivar addresses: its IP-IDs.
+    @ivar malformed: identifiers that cannot be used, as they are shown; they match nothing (section 6.3).
+    @ivar extension: whether it has a subjectAltName at all.
+    @ivar commonNames: the Common Names of its subject.
+    """
+
+    names: tuple[str, ...] = ()
+    addresses: tuple[Address, ...] = ()
+    malformed: tuple[str, ...] = ()
+    extension: bool = False
+    commonNames: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, certificate: x509.Certificate) -> PresentedIdentifiers:
+        """
+        Read the names of a certificate.
+
+        @raise ValueError: if they cannot be read.
+        """
+        attributes = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        commonNames = tuple(str(each.value) for each in attributes)
+        try:
+            found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        except x509.ExtensionNotFound:
+            return cls(commonNames=commonNames)
+        except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as e:
+            raise ValueError(str(e)) from None
+        names: list[str] = []
+        addresses: list[Address] = []
+        malformed: list[str] = []
+        for each in found:
+            if isinstance(each, x509.DNSName):
+                try:
+                    names.append(_presentedName(each.value))
+                except ValueError:
+                    malformed.append(each.value)
+            elif isinstance(each, x509.IPAddress):
+                # what is as long as an address and a mask is a network, which is no identifier
+                if isinstance(each.value, (IPv4Address, IPv6Address)):
+                    addresses.append(each.value)
+                else:
+                    malformed.append(str(each.value))
+        return cls(tuple(names), tuple(addresses), tuple(malformed), True, commonNames)
+
+    def match(self, reference: ReferenceIdentifier) -> bool:
+        """
+        Whether one of the identifiers is the reference's.
+        """
+        if reference.address is not None:
+            return any(each == reference.address for each in self.addresses)
+        # a wildcard stands for one label, and for a whole one (RFC 9525, section 6.3)
+        head, dot, tail = reference.name.partition(".")
+        return reference.name in self.names or bool(head and dot and f"*.{tail}" in self.names)
+
+    def matchCommonName(self, reference: ReferenceIdentifier) -> bool:
+        """
+        Whether the one Common Name is the reference's, letter by letter.  This is not RFC 9525's rule, which
+        knows no Common Names: who asks must have a reason.  Only for certificates with no subjectAltName.
+        """
+        if self.extension or len(self.commonNames) != 1:
+            return False
+        try:
+            named = ReferenceIdentifier.of(self.commonNames[0])
+        except ValueError:
+            return False
+        return named == reference
+
+
+def _presentedName(name: str) -> str:
+    """
+    A DNS-ID as it is compared.
+
+    A wildcard must be the whole left-most label, the only one, and have two labels to its right at the least
+    (C{*.com} would be everybody).  What reads as an address is none, since addresses are IP-IDs.
+
+    @raise ValueError: if it is not usable.
+    """
+    text = name.lower()
+    wildcard = text.startswith("*.")
+    labels = (text[2:] if wildcard else text).split(".")
+    if not text.isascii() or not all(_LABEL.fullmatch(label) for label in labels):
+        raise ValueError(f"{name!r} is no DNS-ID")
+    if len(text) > _LONGEST_NAME or (wildcard and len(labels) < 2) or labels[-1].isdigit():
+        raise ValueError(f"{name!r} is no DNS-ID")
+    return text
+
+
+def printable(text: str, longest: int = 100) -> str:
+    """
+    A text of somebody else's as it may be shown: nothing that a terminal or a log would obey, and not long.
+    """
+    shown = "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text)
+    return shown if len(shown) <= longest else shown[: longest - 1] + "…"

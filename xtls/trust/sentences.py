@@ -1,0 +1,249 @@
+"""
+Refusals in words: one plain sentence each, with what was found.
+
+Names out of certificates are somebody else's text, and are shown so that no terminal obeys them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from xtls.trust.certificates import fingerprint
+from xtls.trust.names import PresentedIdentifiers, printable
+
+if TYPE_CHECKING:
+    from xtls.trust.verification import Refusal
+
+__all__ = ["sentenceFor"]
+
+#: How many names are listed.
+_LISTED: Final = 6
+
+#: What the rules of RFC 5280 that are checked on request say (X509_V_ERR_*, openssl/x509_vfy.h).
+_STRICT: Final[dict[int, str]] = {
+    80: "it limits the length of paths and is no authority",
+    81: "it limits the length of paths and its key may not sign certificates",
+    82: "its key may sign certificates and it is no authority",
+    83: "its issuer has no name",
+    84: "an authority has no name",
+    85: "it has no authority key identifier",
+    86: "it has no subject key identifier",
+    87: "its subjectAltName is empty",
+    88: "it has no subject, and its subjectAltName is not critical",
+    89: "the basic constraints of an authority are not critical",
+    90: "its authority key identifier is critical",
+    91: "its subject key identifier is critical",
+    92: "an authority has no key usage",
+    93: "it has extensions and is not of version 3",
+}
+
+
+def _day(moment: datetime) -> str:
+    """
+    A date as people read it.
+    """
+    return moment.strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    """
+    Some names, and how many more there are.
+    """
+    shown = [printable(name) for name in names[:_LISTED]]
+    more = len(names) - len(shown)
+    if more:
+        shown.append(f"{more} more")
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
+def _called(name: x509.Name) -> str:
+    """
+    A distinguished name by its Common Name, or else whole.
+    """
+    common = name.get_attributes_for_oid(NameOID.COMMON_NAME)
+    text = str(common[-1].value) if common else name.rfc4514_string()
+    return f'"{printable(text)}"' if text else "(no name)"
+
+
+def _presented(certificate: x509.Certificate) -> PresentedIdentifiers:
+    """
+    The names of a certificate, or none when they cannot be read.
+    """
+    try:
+        return PresentedIdentifiers.of(certificate)
+    except Exception:
+        return PresentedIdentifiers()
+
+
+def _whose(refusal: Refusal, certificate: x509.Certificate) -> str:
+    """
+    Which certificate it is about.
+    """
+    if refusal.depth:
+        return f"the certificate of the authority {_called(certificate.subject)}"
+    presented = _presented(certificate)
+    names = (*presented.names, *map(str, presented.addresses))
+    return (
+        f"the certificate for {printable(names[0])}"
+        if names
+        else (f"the certificate of {_called(certificate.subject)}")
+    )
+
+
+def _expired(refusal: Refusal, certificate: x509.Certificate) -> str:
+    return f"{_whose(refusal, certificate)} expired on {_day(certificate.not_valid_after_utc)}"
+
+
+def _notYetValid(refusal: Refusal, certificate: x509.Certificate) -> str:
+    begin = _day(certificate.not_valid_before_utc)
+    return f"{_whose(refusal, certificate)} is not valid before {begin}: is this machine's clock right?"
+
+
+def _unknownCA(refusal: Refusal, certificate: x509.Certificate) -> str:
+    issuer = _called(certificate.issuer)
+    if certificate.issuer == certificate.subject:
+        return f"the chain ends at {issuer}, which is not trusted here ({fingerprint(certificate)})"
+    return (
+        f"{_whose(refusal, certificate)} was issued by {issuer}, which is not trusted here,"
+        f" or of which a certificate in between is missing ({fingerprint(certificate)})"
+    )
+
+
+def _selfSigned(refusal: Refusal, certificate: x509.Certificate) -> str:
+    whose = _whose(refusal, certificate)
+    return f"{whose} is self-signed and not known here ({fingerprint(certificate)})"
+
+
+def _wrongName(refusal: Refusal, certificate: x509.Certificate) -> str:
+    presented = _presented(certificate)
+    names = (*presented.names, *map(str, presented.addresses)) or presented.commonNames
+    return (
+        f"the certificate is for {_listed(names) or 'somebody else'}, not for {printable(refusal.reference)}"
+    )
+
+
+def _noName(refusal: Refusal, certificate: x509.Certificate) -> str:
+    presented = _presented(certificate)
+    if presented.extension:
+        found = "its subjectAltName has neither host names nor addresses"
+    elif presented.commonNames:
+        found = f'it has no subjectAltName, only the Common Name "{printable(presented.commonNames[-1])}"'
+    else:
+        found = "it has no subjectAltName"
+    return f"nothing says that the certificate is for {printable(refusal.reference)}: {found}"
+
+
+def _malformedName(refusal: Refusal, certificate: x509.Certificate) -> str:
+    malformed = _presented(certificate).malformed
+    found = (
+        f"it has names that nothing may match: {_listed(malformed)}"
+        if malformed
+        else ("its names cannot be read")
+    )
+    return f"nothing says that the certificate is for {printable(refusal.reference)}: {found}"
+
+
+def _wrongUsage(refusal: Refusal, certificate: x509.Certificate) -> str:
+    try:
+        usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        found = _listed(tuple(_USAGES.get(each, each.dotted_string) for each in usages))
+    except Exception:
+        found = ""
+    only = f": its extended key usage is {found}" if found else ": its key usage does not allow it"
+    return f"{_whose(refusal, certificate)} is not meant for {refusal.detail or 'this use'}{only}"
+
+
+_USAGES: Final = {
+    ExtendedKeyUsageOID.SERVER_AUTH: "serverAuth",
+    ExtendedKeyUsageOID.CLIENT_AUTH: "clientAuth",
+    ExtendedKeyUsageOID.CODE_SIGNING: "codeSigning",
+    ExtendedKeyUsageOID.EMAIL_PROTECTION: "emailProtection",
+    ExtendedKeyUsageOID.TIME_STAMPING: "timeStamping",
+    ExtendedKeyUsageOID.OCSP_SIGNING: "OCSPSigning",
+}
+
+
+def _notACA(refusal: Refusal, certificate: x509.Certificate) -> str:
+    return f"{_called(certificate.subject)} signed a certificate of the chain and is no authority that may"
+
+
+def _pathLength(refusal: Refusal, certificate: x509.Certificate) -> str:
+    subject = _called(certificate.subject)
+    return f"there are more authorities below {subject} than its certificate allows (pathlen)"
+
+
+def _nameConstraints(refusal: Refusal, certificate: x509.Certificate) -> str:
+    return f"{_whose(refusal, certificate)} has names that an authority above it may not certify"
+
+
+def _revoked(refusal: Refusal, certificate: x509.Certificate) -> str:
+    return f"{_whose(refusal, certificate)} was revoked by {_called(certificate.issuer)}"
+
+
+def _noRevocationList(refusal: Refusal, certificate: x509.Certificate) -> str:
+    issuer = _called(certificate.issuer)
+    return f"there is no revocation list of {issuer} to check {_whose(refusal, certificate)} with"
+
+
+def _staleRevocationList(refusal: Refusal, certificate: x509.Certificate) -> str:
+    return f"the revocation list of {_called(certificate.issuer)} is not of today"
+
+
+def _badSignature(refusal: Refusal, certificate: x509.Certificate) -> str:
+    return f"the signature on {_whose(refusal, certificate)} is not that of {_called(certificate.issuer)}"
+
+
+def _weak(refusal: Refusal, certificate: x509.Certificate) -> str:
+    return f"{_whose(refusal, certificate)} has a key or a signature that is too weak"
+
+
+def _strict(refusal: Refusal, certificate: x509.Certificate) -> str:
+    rule = _STRICT.get(refusal.code, f"OpenSSL's verification error {refusal.code}")
+    return f"{_whose(refusal, certificate)} does not keep to RFC 5280: {rule}"
+
+
+def _other(refusal: Refusal, certificate: x509.Certificate) -> str:
+    why = f"OpenSSL's verification error {refusal.code}" if refusal.code else printable(refusal.detail)
+    return f"{_whose(refusal, certificate)} cannot be verified" + (f": {why}" if why else "")
+
+
+_Sentence = Callable[["Refusal", x509.Certificate], str]
+
+#: By the name of the reason.
+_SENTENCES: Final[dict[str, _Sentence]] = {
+    "EXPIRED": _expired,
+    "NOT_YET_VALID": _notYetValid,
+    "UNKNOWN_CA": _unknownCA,
+    "SELF_SIGNED": _selfSigned,
+    "WRONG_NAME": _wrongName,
+    "NO_NAME": _noName,
+    "MALFORMED_NAME": _malformedName,
+    "WRONG_USAGE": _wrongUsage,
+    "NOT_A_CA": _notACA,
+    "PATH_LENGTH": _pathLength,
+    "NAME_CONSTRAINTS": _nameConstraints,
+    "REVOKED": _revoked,
+    "NO_REVOCATION_LIST": _noRevocationList,
+    "STALE_REVOCATION_LIST": _staleRevocationList,
+    "BAD_SIGNATURE": _badSignature,
+    "WEAK": _weak,
+    "STRICT": _strict,
+}
+
+
+def sentenceFor(refusal: Refusal) -> str:
+    """
+    Say in one sentence why a peer is refused.
+    """
+    certificate = refusal.certificate
+    if refusal.reason.name == "NO_CERTIFICATE":
+        return "no certificate was presented, and one is required"
+    if certificate is None:
+        detail = printable(refusal.detail) or refusal.reason.value
+        return f"the certificate cannot be verified: {detail}"
+    return _SENTENCES.get(refusal.reason.name, _other)(refusal, certificate)

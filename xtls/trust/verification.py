@@ -1,0 +1,197 @@
+"""
+Whether to believe a peer: a decision on values, and its reasons.
+
+OpenSSL builds and validates the path (RFC 5280) and asks, for each certificate of it, whether to go on;
+L{judge} answers.  It is pure.  Whatever is not proven is refused: the answer is L{None}, which lets the
+certificate pass, only at the very end of what was checked, and everything else is a L{Refusal} that carries
+the evidence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from cryptography import x509
+
+from xtls.trust.anchors import TrustAnchors, trustAnchors
+from xtls.trust.names import PresentedIdentifiers, ReferenceIdentifier
+from xtls.trust.sentences import sentenceFor
+
+__all__ = [
+    "Policy",
+    "Reason",
+    "ReferenceIdentifier",
+    "Refusal",
+    "TrustAnchors",
+    "judge",
+    "reasonFor",
+    "requireName",
+    "trustAnchors",
+]
+
+
+class Reason(Enum):
+    """
+    Why a peer is refused.  The alerts that OpenSSL sends for them are those of RFC 8446, section 6.2.
+    """
+
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not yet valid"
+    UNKNOWN_CA = "unknown authority"
+    SELF_SIGNED = "self-signed"
+    WRONG_NAME = "wrong name"
+    NO_NAME = "no name"
+    MALFORMED_NAME = "malformed name"
+    WRONG_USAGE = "wrong usage"
+    NOT_A_CA = "not an authority"
+    PATH_LENGTH = "path too long"
+    NAME_CONSTRAINTS = "name constraints"
+    NO_CERTIFICATE = "no certificate"
+    REVOKED = "revoked"
+    NO_REVOCATION_LIST = "no revocation list"
+    STALE_REVOCATION_LIST = "stale revocation list"
+    BAD_SIGNATURE = "bad signature"
+    WEAK = "weak"
+    STRICT = "strict"
+    OTHER = "other"
+
+
+#: OpenSSL's verification errors (X509_V_ERR_*, openssl/x509_vfy.h), by what they come to.
+_CODES: Final[dict[int, Reason]] = {
+    code: reason
+    for reason, codes in {
+        Reason.EXPIRED: (10,),
+        Reason.NOT_YET_VALID: (9,),
+        # issuer not found; the chain ends at a root that is not believed; only the leaf, and no issuer;
+        # not trusted; rejected
+        Reason.UNKNOWN_CA: (2, 19, 20, 21, 27, 28),
+        Reason.SELF_SIGNED: (18,),
+        Reason.WRONG_NAME: (62, 64),
+        Reason.WRONG_USAGE: (26, 39),
+        # OpenSSL before 3.0 has INVALID_CA as 24
+        Reason.NOT_A_CA: (24, 32, 37, 79),
+        Reason.PATH_LENGTH: (22, 25, 38),
+        Reason.NAME_CONSTRAINTS: (47, 48, 49, 51, 52, 53),
+        Reason.REVOKED: (23,),
+        Reason.NO_REVOCATION_LIST: (3, 33, 44),
+        Reason.STALE_REVOCATION_LIST: (11, 12),
+        Reason.BAD_SIGNATURE: (4, 6, 7, 76, 77, 78),
+        Reason.WEAK: (66, 67, 68),
+        Reason.STRICT: tuple(range(80, 94)),
+    }.items()
+    for code in codes
+}
+
+
+def reasonFor(code: int) -> Reason:
+    """
+    What a verification error of OpenSSL comes to.
+    """
+    return _CODES.get(code, Reason.OTHER)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """
+    Why a peer was refused, with the evidence.
+
+    @ivar reason: the reason.
+    @ivar certificate: the certificate at fault, if there is one.
+    @ivar depth: where in the chain it is: 0 for the peer's own.
+    @ivar code: OpenSSL's verification error (X509_V_ERR_*), or 0 where the refusal is ours.
+    @ivar reference: the name that the certificate should have been for.
+    @ivar detail: what was found, where that is not in the certificate.
+    """
+
+    reason: Reason
+    certificate: x509.Certificate | None = None
+    depth: int = 0
+    code: int = 0
+    reference: str = ""
+    detail: str = ""
+
+    def sentence(self) -> str:
+        """
+        Say it in one sentence, with the names, dates or fingerprint that were found.
+        """
+        return sentenceFor(self)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """
+    What is asked of a peer beyond a valid path.
+
+    @ivar reference: whom it must be; L{None} when no name is asked for.
+    @ivar allowCommonName: whether a certificate without a subjectAltName may be for its Common Name.
+    @ivar use: what its certificate must be for, in words.
+    """
+
+    reference: ReferenceIdentifier | None = None
+    allowCommonName: bool = False
+    use: str = "a server"
+
+    def examines(self, depth: int) -> bool:
+        """
+        Whether more than a valid path is asked of the certificate at a depth.
+        """
+        return depth == 0 and self.reference is not None
+
+    def byCommonName(self, certificate: x509.Certificate) -> bool:
+        """
+        Whether a certificate that was accepted could only be so by its Common Name.
+        """
+        return self.allowCommonName and not PresentedIdentifiers.of(certificate).extension
+
+
+def requireName(
+    certificate: x509.Certificate, reference: ReferenceIdentifier, allowCommonName: bool
+) -> Refusal | None:
+    """
+    Require that a certificate is for the server that was meant (RFC 9525, section 6).
+
+    @param certificate: the server's own certificate.
+    @param allowCommonName: whether, when it has no subjectAltName, its Common Name will do.  RFC 9525 says
+        no; so does xtls, but for anchors that the user gave.
+    @return: L{None} if one of its identifiers is the reference's; in all other cases, why not.
+    """
+    try:
+        presented = PresentedIdentifiers.of(certificate)
+        if presented.match(reference):
+            return None
+        if allowCommonName and presented.matchCommonName(reference):
+            return None
+        if presented.malformed:
+            reason = Reason.MALFORMED_NAME
+        elif presented.names or presented.addresses or (allowCommonName and presented.commonNames):
+            reason = Reason.WRONG_NAME
+        else:
+            reason = Reason.NO_NAME
+        detail = ""
+    except Exception as e:
+        # what cannot be read proves nothing, whatever it is that could not be read
+        reason, detail = Reason.MALFORMED_NAME, str(e)
+    return Refusal(reason, certificate, reference=reference.name, detail=detail)
+
+
+def judge(
+    policy: Policy, certificate: x509.Certificate, *, ok: bool, code: int, depth: int
+) -> Refusal | None:
+    """
+    Decide on one certificate of a path, when OpenSSL asks.
+
+    @param ok: whether OpenSSL finds nothing wrong with it.
+    @param code: what it finds wrong (X509_V_ERR_*).
+    @param depth: 0 for the peer's own, which comes last.
+    @return: L{None} to go on; with depth 0, that is to accept the peer.
+    """
+    name = policy.reference.name if policy.reference is not None else ""
+    if not ok:
+        reason = reasonFor(code)
+        detail = policy.use if reason is Reason.WRONG_USAGE else ""
+        return Refusal(reason, certificate, depth, code, name, detail)
+    if policy.examines(depth) and policy.reference is not None:
+        return requireName(certificate, policy.reference, policy.allowCommonName)
+    return None

@@ -26,7 +26,7 @@ from xtls.config.modes import Mode
 from xtls.config.portoptions import PortOptions, SSLSwitch
 from xtls.port.detect import Detected
 
-__all__ = ["Expected", "Route", "UpgradePolicy", "UpgradeRefused"]
+__all__ = ["HTTP_1_1", "Expected", "Route", "UpgradePolicy", "UpgradeRefused"]
 
 #: The name of HTTP/1.1 in ALPN (RFC 7301, section 6).
 HTTP_1_1: Final = b"http/1.1"

@@ -1,0 +1,423 @@
+"""
+The session that leads to a backend: every connection is joined to one of its own at another
+endpoint.
+
+Octets go straight from one connection to the other, in the turn in which they arrive.  When one
+side takes no more, reading from the other is paused until it has taken everything.  So what is held
+here for one direction is at most one delivery of its source, 256 KiB; besides that there is only
+what the system's own socket buffers hold.  While the backend is being connected, the client may
+send up to L{KEPT} octets, and what completes them, before it is paused.
+
+Ends are passed on:
+
+  - One side sends no more (a half close): what it sent is delivered, then the other side is told so
+    and may go on.  A transport without a half close is closed then, after the last octet.
+  - Both have ended: both connections are closed.
+  - A connection is gone in order: the other gets what is on its way, and the end; what it still
+    sends is read and dropped, so that no reset destroys what it has not read yet.
+  - A connection is lost, with a reset, or without TLS's close_notify: what is on its way may still
+    arrive, for L{ABORT_AFTER} seconds, and then the other is aborted, so that it does not take a
+    part for the whole.
+
+No end waits for ever: a side that was told of it and takes no octet, or does not close, within the
+close timeout is closed, with what it did not take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.internet.defer import maybeDeferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IHalfCloseableProtocol,
+    IReactorTime,
+    IStreamClientEndpoint,
+)
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from xtls.wire.addresses import addressName
+from xtls.wire.inflow import receiveDirectly, receiveNoMore
+from xtls.wire.outflow import Buffer, IBufferProtocol, Outflow
+
+__all__ = ["ABORT_AFTER", "KEPT", "ForwardFactory", "ForwardProtocol"]
+
+_log = Logger()
+
+#: Octets that a client may send while its backend is being connected; then it is paused.
+KEPT: Final = 65536
+
+#: Seconds from the loss of one connection until the other is aborted.
+ABORT_AFTER: Final = 2.0
+
+#: "Internal error" (RFC 6455, section 7.4.1, and its registry).
+_INTERNAL_ERROR: Final = 1011
+
+
+def _drop(data: Buffer) -> None:
+    """
+    There is nobody to deliver to.
+    """
+
+
+def _nothing() -> None:
+    """
+    There is nothing to cancel.
+    """
+
+
+@implementer(IHalfCloseableProtocol, IBufferProtocol)
+class _Leg(Protocol):
+    """
+    One of the two connections.
+
+    @ivar other: the other one, once there are two.
+    """
+
+    transport: Any
+    other: _Leg | None = None
+
+    def __init__(self, clock: IReactorTime, closeTimeout: float) -> None:
+        self._clock = clock
+        self._closeTimeout = closeTimeout
+        self._sink: Callable[[Buffer], None] = _drop
+        self._outflow: Outflow | None = None
+        self._timer: IDelayedCall | None = None
+        self._readEnded = False  # it sends no more
+        self._writeEnded = False  # it has been told that we send no more
+        self._lost = False
+
+    def join(self, other: _Leg) -> None:
+        """
+        Send to this connection what the other one receives.
+        """
+        self.other = other
+        self._outflow = Outflow(self.transport, other.pause, other.resume)
+        other.pour(self._outflow.write)
+
+    def pour(self, sink: Callable[[Buffer], None]) -> None:
+        """
+        Deliver to C{sink} what is received; from a socket, directly.
+        """
+        self._sink = sink
+        receiveDirectly(self.transport, sink)
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Octets, from any transport.
+        """
+        self._sink(data)
+
+    def bufferReceived(self, view: memoryview) -> None:
+        """
+        Octets, from a transport of xtls.
+        """
+        self._sink(view)
+
+    def pause(self) -> None:
+        """
+        The other side takes no more.
+        """
+        self.transport.pauseProducing()
+
+    def resume(self) -> None:
+        """
+        The other side has taken everything.
+        """
+        if not (self._readEnded or self._lost):
+            self.transport.resumeProducing()
+
+    def readConnectionLost(self) -> None:
+        """
+        This side sends no more.
+        """
+        self._readEnded = True
+        if self.other is not None:
+            self.other.endWriting()
+        if self._writeEnded:
+            self.transport.loseConnection()
+
+    def writeConnectionLost(self) -> None:
+        """
+        This side has been told that we send no more.
+        """
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        This connection is gone.
+        """
+        self._lost = True
+        self._stopTimer()
+        self._letGo()
+        receiveNoMore(self.transport)
+        if self.other is not None:
+            self.other.finish(reason.check(ConnectionDone) is not None)
+
+    def endWriting(self) -> None:
+        """
+        Tell this side, after all that is on its way to it, that this was all.
+        """
+        if self._outflow is not None and not (self._writeEnded or self._lost):
+            self._outflow.whenDrained(self._wroteAll)
+
+    def finish(self, orderly: bool) -> None:
+        """
+        The other connection is gone: nothing that this side sends has anywhere to go.
+        """
+        if self._lost:
+            return
+        self.pour(_drop)
+        self.resume()
+        if orderly:
+            self._watch()
+            self.endWriting()
+        else:
+            self._timer = self._clock.callLater(ABORT_AFTER, self._abort)
+
+    def _wroteAll(self) -> None:
+        """
+        The last octet is on its way.
+        """
+        self._letGo()
+        self._writeEnded = True
+        loseWriteConnection = getattr(self.transport, "loseWriteConnection", None)
+        if self._readEnded or loseWriteConnection is None:
+            self.transport.loseConnection()
+        else:
+            loseWriteConnection()
+
+    def _watch(self) -> None:
+        """
+        See to it that this connection ends: it has C{closeTimeout} seconds each time that it takes
+        octets.
+        """
+        pending = self._pending()
+        self._timer = self._clock.callLater(self._closeTimeout, self._stillThere, pending)
+
+    def _pending(self) -> int:
+        """
+        Octets that this side has not taken.
+        """
+        return self._outflow.pending if self._outflow is not None else 0
+
+    def _stillThere(self, before: int) -> None:
+        """
+        This side has not closed in time.
+        """
+        self._timer = None
+        pending = self._pending()
+        if 0 < pending < before:
+            self._watch()
+        elif pending:
+            self._abort()
+        else:
+            self.transport.loseConnection()
+
+    def _abort(self) -> None:
+        """
+        End this connection, whatever is on its way.
+        """
+        self._timer = None
+        self._letGo()
+        getattr(self.transport, "abortConnection", self.transport.loseConnection)()
+
+    def _letGo(self) -> None:
+        """
+        Send nothing more to this side.
+        """
+        if self._outflow is not None:
+            self._outflow.close()
+
+    def _stopTimer(self) -> None:
+        """
+        This connection has ended.
+        """
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class ForwardProtocol(_Leg):
+    """
+    The connection of a client, which is joined to one of its own at the backend.
+    """
+
+    def __init__(self, factory: ForwardFactory) -> None:
+        super().__init__(factory.clock, factory.closeTimeout)
+        self.factory: ForwardFactory = factory
+        self._kept: list[bytes] = []
+        self._keptSize = 0
+        self._cancel: Callable[[], None] = _nothing
+        self._given = False  # the backend is connected, or not needed any more
+
+    def connectionMade(self) -> None:
+        """
+        Connect the backend, and keep meanwhile what the client sends.
+        """
+        factory = self.factory
+        self.pour(self._keep)
+        self._timer = factory.clock.callLater(factory.connectTimeout, self._tooSlow)
+        connecting = maybeDeferred(factory.endpoint.connect, _BackendFactory(self))
+        self._cancel = connecting.cancel
+        connecting.addErrback(self._unreachable)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        The client is gone, and with it the need for a connection to the backend.
+        """
+        super().connectionLost(reason)
+        if not self._given:
+            self._given = True
+            self._cancel()
+
+    def backendConnected(self, backend: _Backend) -> None:
+        """
+        The backend is there.
+        """
+        if self._given:
+            backend.abandon()
+            return
+        self._given = True
+        self._stopTimer()
+        paused, kept = self._keptSize >= KEPT, b"".join(self._kept)
+        self._kept.clear()
+        self.join(backend)
+        backend.join(self)
+        if kept:
+            self._sink(kept)
+        if paused and not backend.full:
+            self.resume()
+        if self._readEnded:
+            backend.endWriting()
+
+    def _keep(self, data: Buffer) -> None:
+        """
+        Remember what the client sends before there is anywhere to send it.
+        """
+        self._kept.append(bytes(data))
+        self._keptSize += len(data)
+        if self._keptSize >= KEPT:
+            self.pause()
+
+    def _tooSlow(self) -> None:
+        """
+        The backend does not answer.
+        """
+        self._timer = None
+        self._fail(f"no connection within {self.factory.connectTimeout:g} seconds")
+        self._cancel()
+
+    def _unreachable(self, failure: Failure) -> None:
+        """
+        The backend cannot be connected.
+        """
+        if not self._given:
+            self._stopTimer()
+            self._fail(failure.getErrorMessage() or type(failure.value).__name__)
+
+    def _fail(self, problem: str) -> None:
+        """
+        Say so, in the log and to the client.
+        """
+        self._given = True
+        self._kept.clear()
+        self.pour(_drop)
+        _log.info(
+            "{peer}: the backend {backend} cannot be reached: {problem}",
+            peer=addressName(self.transport.getPeer()),
+            backend=self.factory.name,
+            problem=problem,
+        )
+        failConnection = getattr(self.transport, "failConnection", None)
+        if failConnection is not None:
+            failConnection(_INTERNAL_ERROR, "backend unreachable")
+        else:
+            self.transport.loseConnection()
+
+
+class _Backend(_Leg):
+    """
+    The connection to the backend.
+    """
+
+    def __init__(self, client: ForwardProtocol) -> None:
+        super().__init__(client.factory.clock, client.factory.closeTimeout)
+        self._client = client
+
+    @property
+    def full(self) -> bool:
+        """
+        Whether the backend takes no more for now.
+        """
+        return self._outflow is not None and self._outflow.paused
+
+    def connectionMade(self) -> None:
+        """
+        Join the client.
+        """
+        self._client.backendConnected(self)
+
+    def abandon(self) -> None:
+        """
+        The client does not need this any more.
+        """
+        self._abort()
+
+
+class _BackendFactory(Factory):
+    """
+    Builds the one connection to the backend that a client needs.
+    """
+
+    noisy = False
+
+    def __init__(self, client: ForwardProtocol) -> None:
+        self._client = client
+
+    def buildProtocol(self, addr: IAddress | None) -> _Backend:
+        """
+        The connection.
+        """
+        return _Backend(self._client)
+
+
+class ForwardFactory(Factory):
+    """
+    Leads each connection to a backend.
+
+    @ivar endpoint: where the backend is.
+    @ivar connectTimeout: seconds for the connection to it.
+    @ivar clock: for deadlines.
+    @ivar name: what logs call the backend, such as its endpoint string.
+    @ivar closeTimeout: seconds for either side to close, or to take the next octets, after the
+        other has gone.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        endpoint: IStreamClientEndpoint,
+        connectTimeout: float,
+        clock: IReactorTime,
+        *,
+        name: str = "",
+        closeTimeout: float = 10.0,
+    ) -> None:
+        self.endpoint = endpoint
+        self.connectTimeout = connectTimeout
+        self.clock = clock
+        self.name = name or repr(endpoint)
+        self.closeTimeout = closeTimeout
+
+    def buildProtocol(self, addr: IAddress | None) -> ForwardProtocol:  # type: ignore[override]
+        """
+        The session of one client.
+        """
+        return ForwardProtocol(self)

@@ -27,7 +27,7 @@ style: $(VENV)/.installed-dev
 # tests/real is left out: what is covered must be covered without sockets and processes
 coverage: $(VENV)/.installed-dev
 	$(BIN)/coverage run -m twisted.trial --reporter=text --temp-directory=_trial_temp_coverage tests/test_*.py
-	$(BIN)/coverage report
+	$(BIN)/python .ci/own_coverage.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage .mypy_cache .ruff_cache _trial_temp*

@@ -1,0 +1,35 @@
+"""
+A reactor in memory whose connections work: what it was asked to connect is joined to what it was asked to
+listen with, by a L{Wire<tests.support.wires.Wire>}.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.interfaces import IProtocolFactory
+from twisted.internet.testing import MemoryReactorClock
+
+from tests.support.wires import Wire
+
+
+class WiredReactor(MemoryReactorClock):
+    """
+    A reactor on which nothing happens unless a test says so.
+    """
+
+    def answer(self, factory: IProtocolFactory | None = None) -> Wire:
+        """
+        The last attempt to connect succeeds.
+
+        @param factory: builds the other end; by default, what was last listened with.
+        @return: the connection, on which all that can happen has happened.
+        """
+        connecting = (self.unixClients or self.tcpClients)[-1][1 if self.unixClients else 2]
+        if factory is None:
+            factory = (self.unixServers or self.tcpServers)[-1][1]
+        wire = Wire(clock=self)
+        server = factory.buildProtocol(wire.server.getPeer())
+        client = connecting.buildProtocol(wire.client.getPeer())
+        assert server is not None and client is not None
+        wire.join(client, server)
+        wire.flush()
+        return wire

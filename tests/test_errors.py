@@ -4,6 +4,8 @@ The errors of xtls.
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from xtls import errors
@@ -69,7 +71,7 @@ class ErrorsTests(SynchronousTestCase):
                 return "the certificate has expired"
 
         refusal = Refusal()
-        error = errors.PeerVerificationError(refusal)
+        error = errors.PeerVerificationError(cast(Any, refusal))
         self.assertIs(error.refusal, refusal)
         self.assertEqual((str(error), error.problem), ("the certificate has expired",) * 2)
         self.assertIsInstance(error, errors.HandshakeError)

@@ -59,7 +59,8 @@ An option is said in one of these places; where two say the same one, the later 
 A client's options:
 
 1. a line of a connection file: `ssl-ca-certs=ca.pem`
-2. a target, or an endpoint string: `ssl://host:10000/?ssl-ca-certs=ca.pem`, `ssl:host:10000:ssl-ca-certs=ca.pem`
+2. a target: `ssl://host:10000/?ssl-ca-certs=ca.pem`;
+   or an endpoint string: `xtls:ssl:host:10000:ssl-ca-certs=ca.pem`
 3. the command line: `--ssl-ca-certs=ca.pem`
 
 A server's options:
@@ -70,9 +71,9 @@ A server's options:
 
 In an endpoint string a colon within a value needs a backslash before it.
 
-A name that no option has is an error, and so is a value that cannot be read:
-nothing is guessed and nothing ignored.
+A name that no option has is an error, and so is a value that cannot be read: nothing is guessed.
 The message names the option, the place, and what was expected.
+Only connection files may hold names without meaning here: those of xpra's that concern its windows.
 
 What stands for a value:
 

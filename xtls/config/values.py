@@ -146,7 +146,7 @@ def parseSeconds(text: str) -> float:
 
     @return: seconds.
     """
-    found = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*(ms|s|m|h|)", text.strip().lower(), re.ASCII)
+    found = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,40})?)\s*(ms|s|m|h|)", text.strip().lower(), re.ASCII)
     if found is None:
         raise ValueError(f"expected a duration such as 5, 5s, 500ms or 2m, not {quoted(text)}")
     seconds = float(Decimal(found[1]) * _SECONDS[found[2]])

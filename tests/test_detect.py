@@ -102,7 +102,7 @@ SAMPLES: tuple[tuple[bytes, Detected], ...] = (
 )
 
 
-def _opening(source: random.Random) -> bytes:
+def randomOpening(source: random.Random) -> bytes:
     """
     A random opening: noise, or a sample that was cut, changed, or continued.
     """
@@ -191,7 +191,7 @@ class RandomOpeningTests(SynchronousTestCase):
         """
         source = random.Random(20261123)
         for number in range(20_000):
-            opening = _opening(source)
+            opening = randomOpening(source)
             self.assertIsInstance(detect(opening, final=True), Detected)
             whole = detect(opening)
             for length in range(LONGEST_SIGNATURE + 1):

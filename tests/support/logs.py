@@ -20,6 +20,14 @@ class LogRecorder(list[LogEvent]):
         if str(event.get("log_namespace", "")).startswith("xtls."):
             self.append(event)
 
+    def __eq__(self, other: object) -> bool:
+        """
+        No two are equal: the publisher has each observer once.
+        """
+        return self is other
+
+    __hash__ = object.__hash__  # type: ignore[assignment]
+
     def lines(self) -> list[str]:
         """
         The events, as text.

@@ -1,0 +1,380 @@
+"""
+A connection to a port, from its first octet until it is known who takes it over.
+
+L{UpgradeableProtocol} collects octets until L{detect} knows what they are, asks the
+L{UpgradePolicy} where they lead, and hands the connection over: from then on the transport calls
+the session, the web or TLS directly, and nothing of this module is in the path.  Inside TLS the
+same class asks the same question once more.
+
+What an undecided peer can hold: one socket, for C{detect-timeout} seconds, and fewer octets than
+L{LONGEST_SIGNATURE}, beyond which every answer is certain, and the segment that decided.  A refused
+one holds its socket for at most L{LINGER} seconds more, and no octets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IHalfCloseableProtocol,
+    IOpenSSLServerConnectionCreator,
+    IProtocol,
+    IProtocolFactory,
+    IReactorTime,
+    ITCPTransport,
+)
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from xtls.config.portoptions import PortOptions
+from xtls.port.detect import NEED_DATA, detect
+from xtls.port.upgrades import Route, UpgradePolicy, UpgradeRefused
+from xtls.wire.addresses import addressName
+from xtls.wire.handover import handOver
+from xtls.wire.transport import TLSTransport, TLSTransportFactory
+
+__all__ = ["LINGER", "Port", "UpgradeableFactory", "UpgradeableProtocol"]
+
+_log = Logger()
+
+_REFUSED: Final = "{peer}: refused at {path}: {problem}"
+
+#: Seconds for a refused peer to read its answer and close.  Its octets are read meanwhile, and
+#: dropped: a socket that is closed with unread octets sends a reset, which destroys the answer.
+LINGER: Final = 2.0
+
+
+@dataclass(frozen=True)
+class Port:
+    """
+    One socket of a port: what it lets in, and what that leads to.
+
+    @ivar policy: what is let in.
+    @ivar session: takes raw octets and those of WebSockets; L{None} if there is none.
+    @ivar web: takes HTTP requests; L{None} if there is none.
+    @ivar tls: makes the OpenSSL connections; L{None} without a certificate.
+    @ivar clock: for deadlines.
+    """
+
+    policy: UpgradePolicy
+    session: IProtocolFactory | None
+    web: IProtocolFactory | None
+    tls: IOpenSSLServerConnectionCreator | None
+    clock: IReactorTime
+
+    @property
+    def options(self) -> PortOptions:
+        """
+        The switches and deadlines.
+        """
+        return self.policy.options
+
+
+class UpgradeableFactory(Factory):
+    """
+    Builds what a listening socket connects: a protocol that finds out what each peer speaks.
+
+    @ivar port: the port.
+    """
+
+    noisy = False
+
+    def __init__(self, port: Port) -> None:
+        self.port = port
+        self._routes: dict[Route, IProtocolFactory | None] = {
+            Route.SESSION: port.session,
+            Route.HTTP: port.web,
+            Route.TLS: self._tls(port.tls) if port.tls is not None else None,
+        }
+
+    def _tls(self, creator: IOpenSSLServerConnectionCreator) -> IProtocolFactory:
+        """
+        The factory of TLS connections, in which the question is asked again.
+        """
+        options = self.port.options
+        return TLSTransportFactory(
+            creator,
+            False,
+            _InsideFactory(self),
+            self.port.clock,
+            handshakeTimeout=options.handshakeTimeout,
+            closeTimeout=options.closeTimeout,
+            refused=self._handshakeFailed,
+        )
+
+    def _handshakeFailed(self, transport: TLSTransport, failure: Failure) -> None:
+        """
+        A peer did not get through its handshake.
+        """
+        _log.info(
+            _REFUSED,
+            peer=addressName(transport.getPeer()),
+            path=f"{self.port.policy.mode.value}>{Route.TLS.value}",
+            problem=failure.getErrorMessage(),
+        )
+
+    def startFactory(self) -> None:
+        """
+        Start what the port leads to: it has no other port of its own to do so.
+        """
+        for factory in (self.port.session, self.port.web):
+            if factory is not None:
+                factory.doStart()
+
+    def stopFactory(self) -> None:
+        """
+        Stop what the port leads to.
+        """
+        for factory in (self.port.session, self.port.web):
+            if factory is not None:
+                factory.doStop()
+
+    def buildProtocol(self, addr: IAddress | None) -> UpgradeableProtocol:  # type: ignore[override]
+        """
+        The protocol of one connection.
+        """
+        return UpgradeableProtocol(self)
+
+    def follow(self, route: Route, peer: IAddress) -> IProtocol | None:
+        """
+        Build the protocol that takes a connection over.
+
+        @return: L{None} if it does not want to.
+        """
+        factory = self._routes[route]
+        return None if factory is None else factory.buildProtocol(peer)
+
+
+class _InsideFactory(Factory):
+    """
+    Builds what a verified peer is connected to, inside TLS.
+    """
+
+    noisy = False
+
+    def __init__(self, outside: UpgradeableFactory) -> None:
+        self._outside = outside
+
+    def buildProtocol(self, addr: IAddress | None) -> UpgradeableProtocol:  # type: ignore[override]
+        """
+        The protocol of one connection.
+        """
+        return UpgradeableProtocol(self._outside, secure=True)
+
+
+@implementer(IHalfCloseableProtocol)
+class UpgradeableProtocol(Protocol):
+    """
+    One connection, while it is not known what its peer speaks.
+    """
+
+    transport: Any
+
+    def __init__(self, factory: UpgradeableFactory, *, secure: bool = False) -> None:
+        """
+        @param secure: whether this is inside TLS.
+        """
+        self.factory: UpgradeableFactory = factory
+        self._secure = secure
+        self._prefix = b""
+        self._timer: IDelayedCall | None = None
+        self._decided = False
+        self._following: IProtocol | None = None
+
+    def connectionMade(self) -> None:
+        """
+        Decide at once where that is possible, else wait for octets, but not for long.
+        """
+        port, transport = self.factory.port, self.transport
+        if not self._secure:
+            _sendAtOnce(transport)
+        alpn = transport.negotiatedProtocol if self._secure else None
+        decision = port.policy.atOnce(secure=self._secure, alpn=alpn)
+        if decision is None:
+            self._timer = port.clock.callLater(port.options.detectTimeout, self._tooSlow)
+        else:
+            self._act(decision)
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Look whether this is enough to decide.
+        """
+        if not self._decided:
+            self._prefix += data
+            self._decide()
+
+    def readConnectionLost(self) -> None:
+        """
+        The peer will send no more: what is there decides, and is delivered, and then the end of it.
+        """
+        if not self._decided:
+            self._decide(final=True)
+        following: Any = IHalfCloseableProtocol(self._following, None)
+        if following is not None:
+            following.readConnectionLost()
+        else:
+            self.transport.loseConnection()
+
+    def writeConnectionLost(self) -> None:
+        """
+        Nobody has asked for this yet.
+        """
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        The peer has gone before it was known what it wanted.
+        """
+        self._stopTimer()
+
+    def _tooSlow(self) -> None:
+        """
+        The time is over: what is there decides.
+        """
+        self._timer = None
+        self._decide(final=True)
+
+    def _decide(self, final: bool = False) -> None:
+        """
+        Find out what the peer speaks, if that is possible by now, and act on it.
+        """
+        detected = detect(self._prefix, final)
+        if detected is not NEED_DATA:
+            self._act(self.factory.port.policy.route(detected, secure=self._secure))
+
+    def _act(self, decision: Route | UpgradeRefused) -> None:
+        """
+        Hand the connection over to whoever follows.
+        """
+        self._decided = True
+        self._stopTimer()
+        if isinstance(decision, UpgradeRefused):
+            self._note(_REFUSED, self._path(), decision.problem)
+            following: IProtocol | None = _Refusal(self.factory.port.clock, decision.answer)
+        else:
+            following = self._build(decision)
+        prefix, self._prefix = self._prefix, b""
+        if following is None:
+            self.transport.loseConnection()
+        else:
+            self._following = following
+            handOver(self.transport, self, following, prefix)
+
+    def _build(self, route: Route) -> IProtocol | None:
+        """
+        The protocol that follows, which gets one line in the log when the connection is where it
+        leads to.
+        """
+        path = f"{self._path()}>{route.value}"
+        try:
+            following = self.factory.follow(route, self.transport.getPeer())
+        except Exception:
+            _log.failure("{path}: the connection cannot be taken over", path=path)
+            return None
+        if following is None:
+            self._note(_REFUSED, path, "it takes no more connections")
+        elif route is not Route.TLS:
+            self._note("{peer}: {path}", path)
+        return following
+
+    def _path(self) -> str:
+        """
+        How the connection got here, such as C{tcp>tls}.
+        """
+        mode = self.factory.port.policy.mode.value
+        return f"{mode}>{Route.TLS.value}" if self._secure else mode
+
+    def _note(self, text: str, path: str, problem: str = "") -> None:
+        """
+        One line in the log.
+        """
+        _log.info(text, peer=addressName(self.transport.getPeer()), path=path, problem=problem)
+
+    def _stopTimer(self) -> None:
+        """
+        There is a decision, or no connection.
+        """
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _sendAtOnce(transport: Any) -> None:
+    """
+    Switch Nagle's algorithm off: with it, a small answer waits for the peer's delayed
+    acknowledgement, 40 ms and more.
+    """
+    onInternet = isinstance(transport.getHost(), (IPv4Address, IPv6Address))
+    if onInternet and ITCPTransport.providedBy(transport):
+        transport.setTcpNoDelay(True)
+
+
+@implementer(IHalfCloseableProtocol)
+class _Refusal(Protocol):
+    """
+    Tells a refused peer why, and sees to it that the answer arrives.
+    """
+
+    transport: Any
+
+    def __init__(self, clock: IReactorTime, answer: bytes) -> None:
+        """
+        @param answer: what the peer is told; if nothing, the connection is closed at once.
+        """
+        self._clock = clock
+        self._answer = answer
+        self._timer: IDelayedCall | None = None
+
+    def connectionMade(self) -> None:
+        """
+        Answer, end our direction, and wait a little for the peer to end its own.
+        """
+        if not self._answer:
+            self.transport.loseConnection()
+            return
+        self._timer = self._clock.callLater(LINGER, self._enough)
+        self.transport.write(self._answer)
+        loseWriteConnection = getattr(self.transport, "loseWriteConnection", None)
+        if loseWriteConnection is not None:
+            loseWriteConnection()
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        It may say what it wants.
+        """
+
+    def bufferReceived(self, view: memoryview) -> None:
+        """
+        The same, without a copy.
+        """
+
+    def writeConnectionLost(self) -> None:
+        """
+        The answer is sent.
+        """
+
+    def readConnectionLost(self) -> None:
+        """
+        The peer has ended too.
+        """
+        self.transport.loseConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        It is over.
+        """
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _enough(self) -> None:
+        """
+        The peer has had its time.
+        """
+        self._timer = None
+        self.transport.loseConnection()

@@ -197,8 +197,14 @@ class LayeredTransport(ProtocolWrapper):
         """
         self.transport = transport
         self.connected = 1
-        self._outflow = Outflow(transport, self._source.pause, self._source.resume)
+        self._outflow = Outflow(transport, self._source.pause, self._hasRoom)
         receiveDirectly(transport, self.bufferReceived)
+
+    def _hasRoom(self) -> None:
+        """
+        The transport below takes more.
+        """
+        self._source.resume()
 
     def bufferReceived(self, data: Buffer) -> None:
         """
@@ -275,7 +281,8 @@ class LayeredTransport(ProtocolWrapper):
         elif not waiting:
             self._neverConnected(failure)
         for one in waiting:
-            one.errback(failure)
+            if not one.called:  # else it was cancelled, and this is the end that it asked for
+                one.errback(failure)
 
     def _neverConnected(self, failure: Failure) -> None:
         """

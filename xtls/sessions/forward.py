@@ -66,12 +66,6 @@ def _drop(data: Buffer) -> None:
     """
 
 
-def _nothing() -> None:
-    """
-    There is nothing to cancel.
-    """
-
-
 @implementer(IHalfCloseableProtocol, IBufferProtocol)
 class _Leg(Protocol):
     """
@@ -87,19 +81,20 @@ class _Leg(Protocol):
         self._clock = clock
         self._closeTimeout = closeTimeout
         self._sink: Callable[[Buffer], None] = _drop
-        self._outflow: Outflow | None = None
+        self._outflow: Any = None  # an L{Outflow}, once there is another
         self._timer: IDelayedCall | None = None
         self._readEnded = False  # it sends no more
         self._writeEnded = False  # it has been told that we send no more
         self._lost = False
 
-    def join(self, other: _Leg) -> None:
+    def join(self, other: _Leg) -> Outflow:
         """
         Send to this connection what the other one receives.
         """
         self.other = other
-        self._outflow = Outflow(self.transport, other.pause, other.resume)
-        other.pour(self._outflow.write)
+        self._outflow = outflow = Outflow(self.transport, other.pause, other.resume)
+        other.pour(outflow.write)
+        return outflow
 
     def pour(self, sink: Callable[[Buffer], None]) -> None:
         """
@@ -178,7 +173,7 @@ class _Leg(Protocol):
             self._watch()
             self.endWriting()
         else:
-            self._timer = self._clock.callLater(ABORT_AFTER, self._abort)
+            self._timer = self._clock.callLater(ABORT_AFTER, self.abort)
 
     def _wroteAll(self) -> None:
         """
@@ -197,29 +192,23 @@ class _Leg(Protocol):
         See to it that this connection ends: it has C{closeTimeout} seconds each time that it takes
         octets.
         """
-        pending = self._pending()
+        pending = self._outflow.pending
         self._timer = self._clock.callLater(self._closeTimeout, self._stillThere, pending)
-
-    def _pending(self) -> int:
-        """
-        Octets that this side has not taken.
-        """
-        return self._outflow.pending if self._outflow is not None else 0
 
     def _stillThere(self, before: int) -> None:
         """
         This side has not closed in time.
         """
         self._timer = None
-        pending = self._pending()
+        pending = self._outflow.pending
         if 0 < pending < before:
             self._watch()
         elif pending:
-            self._abort()
+            self.abort()
         else:
             self.transport.loseConnection()
 
-    def _abort(self) -> None:
+    def abort(self) -> None:
         """
         End this connection, whatever is on its way.
         """
@@ -253,7 +242,7 @@ class ForwardProtocol(_Leg):
         self.factory: ForwardFactory = factory
         self._kept: list[bytes] = []
         self._keptSize = 0
-        self._cancel: Callable[[], None] = _nothing
+        self._cancel: Callable[[], None] = lambda: None
         self._given = False  # the backend is connected, or not needed any more
 
     def connectionMade(self) -> None:
@@ -281,17 +270,17 @@ class ForwardProtocol(_Leg):
         The backend is there.
         """
         if self._given:
-            backend.abandon()
+            backend.abort()
             return
         self._given = True
         self._stopTimer()
         paused, kept = self._keptSize >= KEPT, b"".join(self._kept)
         self._kept.clear()
         self.join(backend)
-        backend.join(self)
+        outflow = backend.join(self)
         if kept:
-            self._sink(kept)
-        if paused and not backend.full:
+            outflow.write(kept)
+        if paused and not outflow.paused:
             self.resume()
         if self._readEnded:
             backend.endWriting()
@@ -350,24 +339,11 @@ class _Backend(_Leg):
         super().__init__(client.factory.clock, client.factory.closeTimeout)
         self._client = client
 
-    @property
-    def full(self) -> bool:
-        """
-        Whether the backend takes no more for now.
-        """
-        return self._outflow is not None and self._outflow.paused
-
     def connectionMade(self) -> None:
         """
         Join the client.
         """
         self._client.backendConnected(self)
-
-    def abandon(self) -> None:
-        """
-        The client does not need this any more.
-        """
-        self._abort()
 
 
 class _BackendFactory(Factory):

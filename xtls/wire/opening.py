@@ -24,7 +24,6 @@ from autobahn.twisted.websocket import (
     WebSocketServerProtocol,
 )
 from autobahn.websocket.types import ConnectingRequest, ConnectionRequest
-from twisted.internet.address import IPv4Address
 
 from xtls import __version__
 from xtls.errors import OpeningHandshakeError
@@ -77,12 +76,6 @@ class _Pocket:
         Keep octets.
         """
         self.written += data
-
-    def getPeer(self) -> IPv4Address:
-        """
-        An address: autobahn wants one for its log.
-        """
-        return IPv4Address("TCP", "0.0.0.0", 0)
 
 
 class _Opening:

@@ -96,6 +96,13 @@ class AddressTests(SynchronousTestCase):
             self.assertRaises(ValueError, checkHost, host)
         self.assertRaises(ValueError, checkHost, "a" * 256)
 
+    def test_notShown(self) -> None:
+        """
+        What stands for a host is shown in the error, unless it might be options, with a secret among them.
+        """
+        self.assertIn("'a b'", str(self.assertRaises(ValueError, checkHost, "a b")))
+        self.assertNotIn("hush", str(self.assertRaises(ValueError, checkHost, "a&password=hush")))
+
     def test_isIPv6(self) -> None:
         """
         An address of IPv6 is told from anything else.

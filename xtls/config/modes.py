@@ -84,6 +84,13 @@ def isIPv6(text: str) -> bool:
     return text.isascii()
 
 
+def _butNot(text: str) -> str:
+    """
+    The end of an error that shows what stood there, unless that might be options, and a secret among them.
+    """
+    return "" if "=" in text else f", not {quoted(text)}"
+
+
 def checkHost(text: str) -> str:
     """
     Require that a text can be a host name or an address, without brackets.
@@ -92,7 +99,7 @@ def checkHost(text: str) -> str:
     """
     if isIPv6(text) or _NAME.fullmatch(text):
         return text
-    raise ValueError(f"expected a host name or an address, not {quoted(text)}")
+    raise ValueError(f"expected a host name or an address{_butNot(text)}")
 
 
 def parsePort(text: str, lowest: int = 1) -> int:
@@ -121,7 +128,7 @@ def splitHostPort(text: str) -> tuple[str, str | None]:
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
         if not bracket or not isIPv6(host) or (rest and not rest.startswith(":")):
-            raise ValueError(f"expected [an IPv6 address] and perhaps a port, not {quoted(text)}")
+            raise ValueError(f"expected [an IPv6 address] and perhaps a port{_butNot(text)}")
         return host, rest[1:] if rest else None
     host, colon, port = text.rpartition(":")
     if ":" not in host:

@@ -7,6 +7,7 @@ The grammar is in docs/reference/targets.md.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from urllib.parse import unquote
 
@@ -93,7 +94,9 @@ def _socket(user: str, path: str, layer: Layer) -> Target:
     """
     Make the target that is a Unix socket.
     """
-    if not path or path == "/" or "\0" in path:
+    if path.startswith("/"):
+        path = "/" + path.lstrip("/")
+    if path in ("", "/", "@", "/@") or "\0" in path:
         raise ValueError("expected the path of a socket, such as /run/user/1000/x")
     if path.startswith("/@"):
         path = path[1:]
@@ -155,7 +158,9 @@ def _parse(text: str, source: str) -> Target:
         return _socket("", text, Layer(source))
     if not text:
         raise ValueError(_EXPECTED)
-    shown = quoted("…@" + text.rpartition("@")[2] if "@" in text else text)
+    # a password may stand before the @, and another secret among options: only a plain word is shown
+    word = text.rpartition("@")[2]
+    shown = quoted(word) if re.fullmatch(r"[\w.:\[\]-]+", word) else "this"
     raise ValueError(f"how is {shown} to be reached? {_EXPECTED}, a socket's path or a {SUFFIX} file")
 
 

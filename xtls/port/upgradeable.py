@@ -34,6 +34,7 @@ from zope.interface import implementer
 
 from xtls.config.portoptions import PortOptions
 from xtls.port.detect import NEED_DATA, detect
+from xtls.port.refusal import LINGER, Refusal
 from xtls.port.upgrades import Route, UpgradePolicy, UpgradeRefused
 from xtls.wire.addresses import addressName
 from xtls.wire.handover import handOver
@@ -44,10 +45,6 @@ __all__ = ["LINGER", "Port", "UpgradeableFactory", "UpgradeableProtocol"]
 _log = Logger()
 
 _REFUSED: Final = "{peer}: refused at {path}: {problem}"
-
-#: Seconds for a refused peer to read its answer and close.  Its octets are read meanwhile, and
-#: dropped: a socket that is closed with unread octets sends a reset, which destroys the answer.
-LINGER: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -255,7 +252,7 @@ class UpgradeableProtocol(Protocol):
         self._stopTimer()
         if isinstance(decision, UpgradeRefused):
             self._note(_REFUSED, self._path(), decision.problem)
-            following: IProtocol | None = _Refusal(self.factory.port.clock, decision.answer)
+            following: IProtocol | None = Refusal(self.factory.port.clock, decision.answer)
         else:
             following = self._build(decision)
         prefix, self._prefix = self._prefix, b""
@@ -312,69 +309,3 @@ def _sendAtOnce(transport: Any) -> None:
     onInternet = isinstance(transport.getHost(), (IPv4Address, IPv6Address))
     if onInternet and ITCPTransport.providedBy(transport):
         transport.setTcpNoDelay(True)
-
-
-@implementer(IHalfCloseableProtocol)
-class _Refusal(Protocol):
-    """
-    Tells a refused peer why, and sees to it that the answer arrives.
-    """
-
-    transport: Any
-
-    def __init__(self, clock: IReactorTime, answer: bytes) -> None:
-        """
-        @param answer: what the peer is told; if nothing, the connection is closed at once.
-        """
-        self._clock = clock
-        self._answer = answer
-        self._timer: IDelayedCall | None = None
-
-    def connectionMade(self) -> None:
-        """
-        Answer, end our direction, and wait a little for the peer to end its own.
-        """
-        if not self._answer:
-            self.transport.loseConnection()
-            return
-        self._timer = self._clock.callLater(LINGER, self._enough)
-        self.transport.write(self._answer)
-        loseWriteConnection = getattr(self.transport, "loseWriteConnection", None)
-        if loseWriteConnection is not None:
-            loseWriteConnection()
-
-    def dataReceived(self, data: bytes) -> None:
-        """
-        It may say what it wants.
-        """
-
-    def bufferReceived(self, view: memoryview) -> None:
-        """
-        The same, without a copy.
-        """
-
-    def writeConnectionLost(self) -> None:
-        """
-        The answer is sent.
-        """
-
-    def readConnectionLost(self) -> None:
-        """
-        The peer has ended too.
-        """
-        self.transport.loseConnection()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """
-        It is over.
-        """
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _enough(self) -> None:
-        """
-        The peer has had its time.
-        """
-        self._timer = None
-        self.transport.loseConnection()

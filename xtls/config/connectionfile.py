@@ -185,16 +185,20 @@ def readConnectionFile(path: str) -> Target:
     return parseConnectionFile(text, path)
 
 
-def _onOneLine(key: str, value: str, source: str) -> str:
+def _fits(value: str) -> bool:
+    """
+    Whether a value is read from a line as it was written there.
+    """
+    return value == value.strip() and "\n" not in value and "\r" not in value
+
+
+def _line(key: str, value: str, source: str) -> str:
     """
     Write one line; what would be read otherwise is refused.
     """
-    if value != value.strip() or "\n" in value or "\r" in value:
-        raise OptionError(
-            key,
-            source,
-            "a connection file cannot hold it: expected it on one line, without spaces at its ends",
-        )
+    if not _fits(value):
+        problem = "a connection file cannot hold it: expected it on one line, without spaces at its ends"
+        raise OptionError(key, source, problem)
     return f"{key}={value}\n"
 
 
@@ -209,12 +213,12 @@ def writeConnectionFile(target: Target) -> str:
         where = {"autoconnect": "true"}
     where.update(mode=target.mode.value, username=target.username, password=target.password)
     where.update(path="" if target.path == "/" else target.path)
-    lines = [_onOneLine(key, value, "target") for key, value in where.items() if value]
+    lines = [_line(key, value, "target") for key, value in where.items() if value]
     for name, texts in target.layer.values.items():
         definition = ALL_OPTIONS[name]
         for text in (texts,) if isinstance(texts, str) else texts:
-            short = definition.format(definition.parse(text)) if "\n" in text.strip() else text
-            lines.append(_onOneLine(name, short, target.layer.sourceOf(name)))
+            fitting = text if _fits(text) else definition.format(definition.parse(text))
+            lines.append(_line(name, fitting, target.layer.sourceOf(name)))
     return "".join(lines)
 
 

@@ -78,6 +78,15 @@ class ReadSecretTests(SynchronousTestCase):
         self.refused("file:")
         self.refused("file:a\0b")
 
+    def test_noText(self) -> None:
+        """
+        Octets that are no text in UTF-8 are refused wherever they come from, and not shown.
+        """
+        self.assertIn("UTF-8", self.refused("hush\udcff"))
+        error = self.assertRaises(OptionError, readSecret, "env:P", environ={"P": "hush\udcff"})
+        self.assertIn("UTF-8", error.problem)
+        self.assertNotIn("hush", str(error))
+
     def test_noPassword(self) -> None:
         """
         A file that cannot be a password is refused, and nothing of it is shown.

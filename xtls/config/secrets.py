@@ -42,6 +42,17 @@ def _decode(data: bytes) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
+def _requireText(text: str) -> str:
+    """
+    Require what the system could decode: octets that it could not would fail later, on their way to OpenSSL.
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ValueError("this is not UTF-8 text: expected a password") from None
+    return text
+
+
 def _read(kind: str, place: str, environ: Mapping[str, str]) -> str:
     """
     Read a secret from where it is kept.
@@ -49,7 +60,7 @@ def _read(kind: str, place: str, environ: Mapping[str, str]) -> str:
     if kind == "env":
         if place not in environ:
             raise ValueError(f"the environment has no variable {place}: expected env:NAME of one that it has")
-        return environ[place]
+        return _requireText(environ[place])
     if kind == "fd":
         if not (place.isascii() and place.isdigit()) or len(place) > 9:
             raise ValueError("expected fd: and the number of a descriptor")
@@ -73,9 +84,9 @@ def readSecret(
     @raise OptionError: if it cannot be read.  The secret is not in it.
     """
     kind, colon, place = text.partition(":")
-    if not colon or kind not in ("file", "env", "fd"):
-        return text
     try:
+        if not colon or kind not in ("file", "env", "fd"):
+            return _requireText(text)
         return _read(kind, place, os.environ if environ is None else environ)
     except OSError as error:
         raise OptionError(option, source, f"cannot read {kind}:{place}: {error.strerror}") from None

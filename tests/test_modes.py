@@ -227,6 +227,7 @@ class TargetTests(SynchronousTestCase):
         ):
             target = Target(Mode.UNIX, "", 0, path)
             self.assertEqual((target.toURL(), target.toDisplay(), target.describe()), (url, display, display))
+        self.assertEqual(Target(Mode.UNIX, "", 0, "@x", "me").toDisplay(), "socket:me@%40x")
 
     def test_described(self) -> None:
         """

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.support.randoms import randomTexts
 from xtls.config.definitions import Layer, Side, resolve
 from xtls.config.options import OPTIONS, TLSOptions, VerifyMode
 from xtls.config.portoptions import (
@@ -135,6 +136,31 @@ class PortOptionsTests(SynchronousTestCase):
             self.assertTrue(each.help and each.group and each.metavar, name)
             if name not in OPTIONS:
                 self.assertTrue(each.default, name)
+
+
+class AnyTextTests(SynchronousTestCase):
+    """
+    What every option has in common.
+    """
+
+    def test_randomTexts(self) -> None:
+        """
+        Whatever is given for an option, it is read or refused by a L{ValueError}; and what was read can be
+        written, and read as the same again.
+        """
+        pieces = "base64: 0x 5 ms K 1.5 TLSv1_2 OP_ALL none yes auto * https://a ::1 , 30 -----BEGIN A-----"
+        understood = 0
+        for text in randomTexts(7, 1000, pieces.split()):
+            for each in ALL_OPTIONS.values():
+                try:
+                    value = each.parse(text)
+                except ValueError:
+                    continue
+                understood += 1
+                written = [each.format((one,)) for one in value] if each.repeatable else [each.format(value)]
+                read = [each.parse(one) for one in written]
+                self.assertEqual(sum(read, ()) if each.repeatable else read[0], value, (each.name, text))
+        self.assertGreater(understood, 1000)
 
 
 class BothTests(SynchronousTestCase):

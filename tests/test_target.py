@@ -25,6 +25,7 @@ SAMPLES = (
     "ssl:me:secret@::1:10000/x?ssl-check-hostname=no",
     "socket:///run/user/1000/x",
     "socket://me@/run/x",
+    "socket://me@/@name/x",
     "unix:@name?connect-timeout=1",
     "/run/x",
     "@name",

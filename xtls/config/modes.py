@@ -193,7 +193,9 @@ class Target:
         Write it in the older form, C{ssl:host:port}, with its secrets; it too can be read back.
         """
         if self.mode is Mode.UNIX:
-            return f"{self.mode.value}:{self._userInfo()}{quote(self.path, safe='/@')}{self._query()}"
+            user = self._userInfo()
+            # where there is a user, the @ of an abstract name would be taken for the user's
+            return f"{self.mode.value}:{user}{quote(self.path, safe='/' if user else '/@')}{self._query()}"
         place = joinHostPort(self.host.replace("%", "%25"), self.port)
         path = "" if self.path == "/" else self.path
         return f"{self.mode.value}:{self._userInfo()}{place}{path}{self._query()}"

@@ -46,6 +46,7 @@ class Details:
     @ivar key: its key; by default, a new one.
     @ivar serial: its serial number; by default, a random one.
     @ivar selfSigned: signed by its own key, and not by the authority.
+    @ivar ca: what its basic constraints say; L{None} for none.
     """
 
     commonName: str | None = None
@@ -57,6 +58,7 @@ class Details:
     key: PrivateKey | None = None
     serial: int | None = None
     selfSigned: bool = False
+    ca: bool | None = None
 
 
 def _name(commonName: str | None) -> x509.Name:
@@ -83,12 +85,14 @@ class Authority:
         issuer: Authority | None = None,
         pathLength: int | None = None,
         notAfter: datetime | None = None,
+        withKeyUsage: bool = True,
         extensions: Sequence[tuple[x509.ExtensionType, bool]] = (),
     ) -> None:
         """
         @param issuer: who signs it; by default, itself.
         @param pathLength: how many CAs may be below it; by default, any number.
         @param notAfter: when it ends; by default, in thirty days.
+        @param withKeyUsage: whether it says what its key is for, as RFC 5280 demands and many do not.
         @param extensions: further extensions, each with whether it is critical.
         """
         self.key: PrivateKey = ec.generate_private_key(ec.SECP256R1())
@@ -99,8 +103,10 @@ class Authority:
         if notAfter is not None:
             details = replace(details, notAfter=notAfter, notBefore=notAfter - _VALID)
         builder = _builder((), details)
-        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=pathLength), critical=True)
-        builder = builder.add_extension(keyUsage(certificateSign=True), critical=True)
+        constraints = x509.BasicConstraints(ca=True, path_length=pathLength)
+        builder = builder.add_extension(constraints, critical=True)
+        if withKeyUsage:
+            builder = builder.add_extension(keyUsage(certificateSign=True), critical=True)
         for extension, critical in extensions:
             builder = builder.add_extension(extension, critical=critical)
         signer = self if issuer is None else issuer
@@ -139,6 +145,9 @@ class Authority:
             details = replace(details, commonName=names[0][:64])
         details = replace(details, key=key)
         builder = _builder(names, details)
+        if details.ca is not None:
+            constraints = x509.BasicConstraints(ca=details.ca, path_length=None)
+            builder = builder.add_extension(constraints, critical=True)
         if details.usage:
             builder = builder.add_extension(x509.ExtendedKeyUsage(details.usage), critical=False)
         if details.signing is not None:

@@ -54,7 +54,8 @@ _KEY_TYPES = (
 )
 
 #: The labels of certificates (RFC 7468, section 5) and of keys (section 10, and what OpenSSL wrote before).
-_CERTIFICATE: Final = re.compile(rb"-----BEGIN (?:X509 )?CERTIFICATE-----")
+_CERTIFICATE_BEGINS: Final = re.compile(rb"-----BEGIN (?:X509 )?CERTIFICATE-----")
+_CERTIFICATE: Final = re.compile(rb"-----BEGIN ((?:X509 )?CERTIFICATE)-----[^-]*-----END \1-----", re.DOTALL)
 _KEY: Final = re.compile(
     rb"-----BEGIN ((?:ENCRYPTED |RSA |EC |DSA )?PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL
 )
@@ -88,19 +89,17 @@ def parseCertificates(data: bytes) -> tuple[x509.Certificate, ...]:
     @return: at least one certificate, in the order of the data.
     @raise ValueError: if there is none, or one of them cannot be read.
     """
-    blocks = len(_CERTIFICATE.findall(data))
+    begun = len(_CERTIFICATE_BEGINS.findall(data))
+    if not begun and data[:1] != b"\x30":
+        raise ValueError("no certificate in it: expected PEM or DER")
     try:
-        if blocks:
-            found = tuple(x509.load_pem_x509_certificates(data))
-        elif data[:1] == b"\x30":
-            found = (x509.load_der_x509_certificate(data),)
+        if begun:
+            found = tuple(x509.load_pem_x509_certificate(each[0]) for each in _CERTIFICATE.finditer(data))
         else:
-            raise ValueError("no certificate in it: expected PEM or DER")
-    except ValueError as e:
-        if not blocks and data[:1] != b"\x30":
-            raise
+            found = (x509.load_der_x509_certificate(data),)
+    except (ValueError, x509.InvalidVersion) as e:
         raise ValueError("a certificate in it cannot be read") from e
-    if blocks and len(found) != blocks:
+    if begun and len(found) != begun:
         raise ValueError("a certificate in it is cut short")
     return found
 
@@ -125,29 +124,23 @@ def _parseKey(data: bytes, password: bytes) -> PrivateKey:
     @raise ValueError: saying what is wrong.
     """
     block = _KEY.search(data)
-    if block is None and b"-----BEGIN" in data:
+    if block is None and (b"-----BEGIN" in data or data[:1] != b"\x30"):
         raise ValueError("no private key in it")
     load = serialization.load_der_private_key if block is None else serialization.load_pem_private_key
     text = data if block is None else block[0]
-    try:
+    for attempt in (password or None, None):
         try:
-            key = load(text, password or None)
+            key = load(text, attempt)
         except TypeError:
-            # cryptography's answer when a passphrase is missing, and also when one is given in vain
-            if not password:
-                raise ValueError("the private key is encrypted, and no passphrase is given") from None
-            key = load(text, None)
-    except UnsupportedAlgorithm:
-        raise ValueError("the private key is of a kind that is not supported") from None
-    except ValueError as e:
-        if "no passphrase" in str(e):
-            raise
-        if password:
-            raise ValueError("the private key cannot be read: wrong passphrase, or damaged") from None
-        raise ValueError("the private key cannot be read" if block else "no private key in it") from None
-    if not isinstance(key, _KEY_TYPES):
+            # a passphrase is missing, or was given in vain
+            continue
+        except (ValueError, UnsupportedAlgorithm):
+            why = "wrong passphrase, or damaged" if attempt else "damaged, or of a kind that is not supported"
+            raise ValueError(f"the private key in it cannot be read: {why}") from None
+        if isinstance(key, _KEY_TYPES):
+            return key
         raise ValueError("the private key is of a kind that is not supported: expected EC, RSA or EdDSA")
-    return key
+    raise ValueError("the private key is encrypted, and no passphrase is given")
 
 
 def holdsKey(path: str) -> bool:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from cryptography import x509
@@ -132,7 +133,7 @@ def _believe(context: SSL.Context, anchors: TrustAnchors, options: TLSOptions) -
     flags = ssl.VERIFY_X509_TRUSTED_FIRST
     for name in options.verifyFlags:
         flags |= getattr(ssl, f"VERIFY_{name}")
-    if anchors.given:
+    if anchors.certificates:
         # what the user named is believed, be it a root or not: an intermediate, or the very certificate
         flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if anchors.revocations:
@@ -170,6 +171,40 @@ def _reference(options: TLSOptions, host: str, required: bool) -> ReferenceIdent
         return None
 
 
+_UNVERIFIED: Final = (
+    "the server {host} is not verified, as {option} says ({source}):"
+    " whoever is in between can read and change everything"
+)
+_ANYBODY: Final = (
+    "the server {host} may be anybody who has a certificate, since its name is not looked at,"
+    " as {option} says ({source})"
+)
+
+
+@dataclass(frozen=True)
+class _Warning:
+    """
+    What a user should be told with each connection, whatever they have said.
+
+    @ivar message: the words.
+    @ivar host: the server.
+    @ivar options: what the user said.
+    @ivar attribute: where they said it.
+    """
+
+    message: str
+    host: str
+    options: TLSOptions
+    attribute: str
+
+    def give(self) -> None:
+        """
+        Log it.
+        """
+        name = optionNamed(TLSOptions, self.attribute).name
+        _log.warn(self.message, host=self.host, option=name, source=self.options.source(self.attribute))
+
+
 @implementer(IOpenSSLClientConnectionCreator)
 class ClientConnectionCreator:
     """
@@ -177,16 +212,16 @@ class ClientConnectionCreator:
     """
 
     def __init__(
-        self, context: SSL.Context, serverName: bytes | None, unverified: dict[str, str] | None = None
+        self, context: SSL.Context, serverName: bytes | None, warning: _Warning | None = None
     ) -> None:
         """
         @param context: what the connections have in common.
         @param serverName: the name to ask the server for, if any (RFC 6066, section 3).
-        @param unverified: if the server is not verified: its host, and by which option and source.
+        @param warning: what to log with each connection, if there is anything to warn of.
         """
         self._context = context
         self._serverName = serverName
-        self._unverified = unverified
+        self._warning = warning
 
     @classmethod
     def fromOptions(
@@ -203,18 +238,19 @@ class ClientConnectionCreator:
         reference = _reference(options, host, required=verified and options.checkHostname)
         context = _newContext(options, SSL.TLS_CLIENT_METHOD, clientKeyPair(options), alpn)
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-        unverified = None
+        warning = None
         if verified:
             anchors = trustAnchors(options, Side.CLIENT)
             _believe(context, anchors, options)
-            # a server always presents a certificate: that of an optional one is required too
+            # a server always presents a certificate: where it is optional, it is as good as required
             policy = Policy(reference if options.checkHostname else None, anchors.given)
             context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, Verifier(policy))
+            if anchors.system and not options.checkHostname:
+                warning = _Warning(_ANYBODY, host, options, "checkHostname")
         else:
-            name = optionNamed(TLSOptions, "serverVerifyMode").name
-            unverified = {"host": host, "option": name, "source": options.source("serverVerifyMode")}
             context.set_verify(SSL.VERIFY_NONE, None)
-        return cls(context, None if reference is None else reference.serverName, unverified)
+            warning = _Warning(_UNVERIFIED, host, options, "serverVerifyMode")
+        return cls(context, None if reference is None else reference.serverName, warning)
 
     def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
         """
@@ -227,12 +263,8 @@ class ClientConnectionCreator:
         connection.set_connect_state()
         if self._serverName is not None:
             connection.set_tlsext_host_name(self._serverName)
-        if self._unverified is not None:
-            _log.warn(
-                "the server {host} is not verified, since {option} ({source}) is none: whoever is in between"
-                " can read and change everything",
-                **self._unverified,
-            )
+        if self._warning is not None:
+            self._warning.give()
         return connection
 
 

@@ -81,3 +81,6 @@ def _place(temporary: Path, target: Path) -> None:
         os.link(temporary, target)
     except FileExistsError:
         return
+    except OSError:
+        # a file system without hard links
+        os.replace(temporary, target)

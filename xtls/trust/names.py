@@ -65,10 +65,10 @@ class ReferenceIdentifier:
 
         @raise ValueError: if it is neither.
         """
-        # a zone (RFC 4007, section 11) says by which link, not who
-        bare = text.strip().removeprefix("[").removesuffix("]").partition("%")[0]
+        bare = text.strip().removeprefix("[").removesuffix("]")
         try:
-            address = ip_address(bare)
+            # a zone (RFC 4007, section 11) says by which link, not who
+            address = ip_address(bare.partition("%")[0])
         except ValueError:
             return cls(toASCII(bare))
         return cls(str(address), address)
@@ -141,18 +141,19 @@ class PresentedIdentifiers:
         head, dot, tail = reference.name.partition(".")
         return reference.name in self.names or bool(head and dot and f"*.{tail}" in self.names)
 
+    @property
+    def hasCommonName(self) -> bool:
+        """
+        Whether there is one Common Name, and no subjectAltName, which would count alone.
+        """
+        return not self.extension and len(self.commonNames) == 1
+
     def matchCommonName(self, reference: ReferenceIdentifier) -> bool:
         """
         Whether the one Common Name is the reference's, letter by letter.  This is not RFC 9525's rule, which
         knows no Common Names: who asks must have a reason.  Only for certificates with no subjectAltName.
         """
-        if self.extension or len(self.commonNames) != 1:
-            return False
-        try:
-            named = ReferenceIdentifier.of(self.commonNames[0])
-        except ValueError:
-            return False
-        return named == reference
+        return self.hasCommonName and self.commonNames[0].lower() == reference.name
 
 
 def _presentedName(name: str) -> str:

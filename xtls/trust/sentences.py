@@ -208,7 +208,7 @@ def _strict(refusal: Refusal, certificate: x509.Certificate) -> str:
 
 
 def _other(refusal: Refusal, certificate: x509.Certificate) -> str:
-    why = f"OpenSSL's verification error {refusal.code}" if refusal.code else printable(refusal.detail)
+    why = printable(refusal.detail) or (refusal.code and f"OpenSSL's verification error {refusal.code}")
     return f"{_whose(refusal, certificate)} cannot be verified" + (f": {why}" if why else "")
 
 

@@ -165,7 +165,7 @@ def requireName(
             return None
         if presented.malformed:
             reason = Reason.MALFORMED_NAME
-        elif presented.names or presented.addresses or (allowCommonName and presented.commonNames):
+        elif presented.names or presented.addresses or (allowCommonName and presented.hasCommonName):
             reason = Reason.WRONG_NAME
         else:
             reason = Reason.NO_NAME
@@ -174,6 +174,16 @@ def requireName(
         # what cannot be read proves nothing, whatever it is that could not be read
         reason, detail = Reason.MALFORMED_NAME, str(e)
     return Refusal(reason, certificate, reference=reference.name, detail=detail)
+
+
+def _readable(certificate: x509.Certificate) -> bool:
+    """
+    Whether the extensions of a certificate can be read.
+    """
+    try:
+        return certificate.extensions is not None
+    except Exception:
+        return False
 
 
 def judge(
@@ -191,6 +201,9 @@ def judge(
     if not ok:
         reason = reasonFor(code)
         detail = policy.use if reason is Reason.WRONG_USAGE else ""
+        if reason is Reason.UNKNOWN_CA and not _readable(certificate):
+            # OpenSSL looks for no issuer of a certificate of which it cannot make sense
+            reason, detail = Reason.OTHER, "it is damaged"
         return Refusal(reason, certificate, depth, code, name, detail)
     if policy.examines(depth) and policy.reference is not None:
         return requireName(certificate, policy.reference, policy.allowCommonName)

@@ -42,8 +42,10 @@ def introduce(connection: SSL.Connection, transport: object) -> None:
 
     It does not keep the transport: the transport keeps the connection.
     """
-    if transport is not None:
+    try:
         connection.set_app_data(ref(transport))
+    except TypeError:
+        connection.set_app_data(transport)
 
 
 def _tell(connection: SSL.Connection, refusal: Refusal) -> None:

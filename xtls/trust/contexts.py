@@ -15,11 +15,11 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from cryptography import x509
 from OpenSSL import SSL
-from OpenSSL.crypto import X509
+from OpenSSL.crypto import X509, X509Store
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IOpenSSLServerConnectionCreator
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -140,9 +140,8 @@ def _believe(context: SSL.Context, anchors: TrustAnchors, options: TLSOptions) -
         flags |= ssl.VERIFY_CRL_CHECK_LEAF
     elif flags & ssl.VERIFY_CRL_CHECK_LEAF and not anchors.system:
         raise options.error("verifyFlags", "there is no revocation list among the CAs that were named")
-    store = context.get_cert_store()
-    if store is None:
-        raise options.error("caCerts", "OpenSSL has no place for them")
+    # a context that was just made has one
+    store = cast("X509Store", context.get_cert_store())
     store.set_flags(flags)
     for certificate in anchors.certificates:
         store.add_cert(X509.from_cryptography(certificate))

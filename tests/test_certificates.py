@@ -1,0 +1,446 @@
+"""
+Certificates and keys: reading, making, writing.
+"""
+
+from __future__ import annotations
+
+import socket
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from OpenSSL.crypto import X509, X509Store, X509StoreContext, X509StoreFlags
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support.handshakes import saved
+from xtls.errors import CertificateFileError
+from xtls.testing.authority import Authority
+from xtls.trust.certificates import (
+    KeyPair,
+    PrivateKey,
+    defaultNames,
+    ensureDefaultCertificate,
+    fingerprint,
+    generalName,
+    holdsKey,
+    loadCertificates,
+    loadKeyPair,
+    parseCertificates,
+    selfSigned,
+    subjectAlternativeNames,
+    toPEM,
+    writePrivate,
+)
+
+AUTHORITY = Authority()
+PAIR = AUTHORITY.issue("a.test")
+PEM = PAIR.certificate.public_bytes(Encoding.PEM)
+DER = PAIR.certificate.public_bytes(Encoding.DER)
+
+
+def keyOf(key: PrivateKey, password: bytes = b"", form: PrivateFormat = PrivateFormat.PKCS8) -> bytes:
+    """
+    A key in PEM.
+    """
+    encryption = BestAvailableEncryption(password) if password else NoEncryption()
+    return key.private_bytes(Encoding.PEM, form, encryption)
+
+
+KEY = keyOf(PAIR.key)
+
+
+class ParseCertificatesTests(SynchronousTestCase):
+    """
+    Certificates as data.
+    """
+
+    def test_forms(self) -> None:
+        """
+        Bundles in PEM, with anything between, in either of the labels and with any ends of lines; or one in
+        DER.
+        """
+        for data, expected in (
+            (PEM, [PAIR.certificate]),
+            (DER, [PAIR.certificate]),
+            (PEM + AUTHORITY.pem, [PAIR.certificate, AUTHORITY.certificate]),
+            (KEY + b"Subject: CN=x\n" + PEM + KEY, [PAIR.certificate]),
+            (PEM.replace(b"\n", b"\r\n"), [PAIR.certificate]),
+            (PEM.replace(b"CERTIFICATE", b"X509 CERTIFICATE"), [PAIR.certificate]),
+        ):
+            self.assertEqual(list(parseCertificates(data)), expected)
+
+    def test_bad(self) -> None:
+        """
+        None at all, one that is damaged, and one that is cut short are errors: never fewer than there are.
+        """
+        for data in (
+            b"",
+            b"nothing",
+            KEY,
+            b"\x30\x03abc",
+            DER[:-1],
+            PEM[:-30],
+            PEM + PEM[:60],
+            PEM[:-30] + PEM,
+            PEM.replace(b"MII", b"AAA"),
+            PEM + PEM.replace(b"MII", b"AAA"),
+        ):
+            self.assertRaises(ValueError, parseCertificates, data)
+
+
+class LoadCertificatesTests(SynchronousTestCase):
+    """
+    Certificates in files.
+    """
+
+    def test_loaded(self) -> None:
+        """
+        A file is read in its order.
+        """
+        self.assertEqual(
+            loadCertificates(saved(self, PEM + AUTHORITY.pem)), (PAIR.certificate, AUTHORITY.certificate)
+        )
+
+    def test_bad(self) -> None:
+        """
+        A file that is missing or holds none is an error with its path.
+        """
+        for path in ("/nowhere", saved(self, b"nothing"), saved(self, PEM[:-30])):
+            error = self.assertRaises(CertificateFileError, loadCertificates, path)
+            self.assertEqual(error.path, path)
+
+
+class LoadKeyPairTests(SynchronousTestCase):
+    """
+    A certificate and its key.
+    """
+
+    def problemOf(self, certPath: str, keyPath: str = "", password: bytes = b"") -> tuple[str, str]:
+        """
+        Which file cannot be used, and why.
+        """
+        error = self.assertRaises(CertificateFileError, loadKeyPair, certPath, keyPath, password)
+        return error.path, error.problem
+
+    def assertSame(self, found: KeyPair, expected: KeyPair) -> None:
+        """
+        The two are of the same certificate, key and chain.
+        """
+        self.assertEqual((found.certificate, found.chain), (expected.certificate, expected.chain))
+        self.assertEqual(found.key.public_key(), expected.key.public_key())
+
+    def test_oneFile(self) -> None:
+        """
+        One file may hold it all, in any order; the certificate is the one to which the key belongs.
+        """
+        intermediate = AUTHORITY.intermediate()
+        pair = intermediate.issue("a.test")
+        own, key, above = pair.certificate.public_bytes(Encoding.PEM), keyOf(pair.key), intermediate.pem
+        for data in (own + above + key, key + own + above, above + key + own):
+            self.assertSame(loadKeyPair(saved(self, data)), pair)
+
+    def test_twoFiles(self) -> None:
+        """
+        The key may be in a file of its own, also in DER and beside other things; then one that is in the
+        certificate's is passed over.
+        """
+        der = PAIR.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        other = keyOf(ec.generate_private_key(ec.SECP256R1()))
+        for key in (KEY, der, PEM + KEY):
+            for certificate in (PEM, DER, PEM + other):
+                self.assertSame(loadKeyPair(saved(self, certificate), saved(self, key)), PAIR)
+
+    def test_kinds(self) -> None:
+        """
+        Keys may be of several kinds and in several forms.
+        """
+        traditional = PrivateFormat.TraditionalOpenSSL
+        keys: list[tuple[PrivateKey, PrivateFormat]] = [
+            (rsa.generate_private_key(65537, 2048), PrivateFormat.PKCS8),
+            (rsa.generate_private_key(65537, 2048), traditional),
+            (ec.generate_private_key(ec.SECP384R1()), traditional),
+            (ed25519.Ed25519PrivateKey.generate(), PrivateFormat.PKCS8),
+            (ed448.Ed448PrivateKey.generate(), PrivateFormat.PKCS8),
+        ]
+        for key, form in keys:
+            pair = selfSigned(["a.test"], key=key)
+            data = pair.certificate.public_bytes(Encoding.PEM) + keyOf(key, form=form)
+            self.assertSame(loadKeyPair(saved(self, data)), pair)
+
+    def test_parameters(self) -> None:
+        """
+        The parameters that C{openssl ecparam} writes before a key do not hide it.
+        """
+        parameters = b"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
+        key = keyOf(PAIR.key, form=PrivateFormat.TraditionalOpenSSL)
+        self.assertSame(loadKeyPair(saved(self, parameters + key + PEM)), PAIR)
+
+    def test_encrypted(self) -> None:
+        """
+        A key may have a passphrase; one that has none is read whatever is given.
+        """
+        for form in (PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL):
+            path = saved(self, PEM + keyOf(PAIR.key, b"sesame", form))
+            self.assertSame(loadKeyPair(path, password=b"sesame"), PAIR)
+            self.assertIn("no passphrase is given", self.problemOf(path)[1])
+            self.assertIn("wrong passphrase", self.problemOf(path, password=b"wrong")[1])
+        self.assertSame(loadKeyPair(saved(self, PEM + KEY), password=b"in vain"), PAIR)
+
+    def test_bad(self) -> None:
+        """
+        A file without a key, with a damaged one, or with one of a kind that TLS has no use for is an error
+        that names the file.
+        """
+        unused = dsa.generate_private_key(1024)
+        certificate = saved(self, PEM)
+        for data, problem in (
+            (PEM, "no private key in it"),
+            (DER, "the private key in it cannot be read: damaged, or of a kind that is not supported"),
+            (b"nothing", "no private key in it"),
+            (KEY[:-30], "no private key in it"),
+            (KEY.replace(b"MI", b"AA"), "the private key in it cannot be read: damaged"),
+            (
+                unused.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+                "the private key is of a kind that is not supported",
+            ),
+        ):
+            path = saved(self, data)
+            found, why = self.problemOf(certificate, path)
+            self.assertEqual(found, path)
+            self.assertIn(problem, why)
+        self.assertEqual(self.problemOf(certificate), (certificate, "no private key in it"))
+        self.assertEqual(self.problemOf("/nowhere")[0], "/nowhere")
+        self.assertEqual(self.problemOf(certificate, "/nowhere")[0], "/nowhere")
+        nothing = saved(self, b"nothing")
+        self.assertEqual(self.problemOf(nothing, saved(self, KEY))[0], nothing)
+
+    def test_mismatch(self) -> None:
+        """
+        A key that belongs to no certificate of the file is an error that names both files.
+        """
+        certificate = saved(self, AUTHORITY.pem)
+        key = saved(self, KEY)
+        path, problem = self.problemOf(certificate, key)
+        self.assertEqual(path, key)
+        self.assertIn(certificate, problem)
+
+    def test_unreadablePublicKey(self) -> None:
+        """
+        A certificate whose key makes no sense is an error of its file.
+        """
+        damaged = bytearray(DER)
+        # a point that is not on the curve
+        position = damaged.index(b"\x03\x42\x00\x04") + 4
+        damaged[position : position + 64] = b"\1" * 64
+        path = saved(self, bytes(damaged))
+        self.assertEqual(
+            self.problemOf(path, saved(self, KEY)),
+            (path, "the public key of a certificate in it cannot be read"),
+        )
+
+    def test_secret(self) -> None:
+        """
+        Neither passphrase nor key is in an error or a representation.
+        """
+        path = saved(self, PEM + keyOf(PAIR.key, b"sesame"))
+        error = self.assertRaises(CertificateFileError, loadKeyPair, path, "", b"open sesame")
+        for text in (str(error), repr(error)):
+            self.assertNotIn("sesame", text)
+        self.assertNotIn("key", repr(PAIR))
+
+    def test_holdsKey(self) -> None:
+        """
+        Whether a file has a key in PEM can be asked.
+        """
+        self.assertTrue(holdsKey(saved(self, PEM + KEY)))
+        self.assertFalse(holdsKey(saved(self, PEM)))
+        self.assertRaises(CertificateFileError, holdsKey, "/nowhere")
+
+
+class WritingTests(SynchronousTestCase):
+    """
+    Certificates as text.
+    """
+
+    def test_toPEM(self) -> None:
+        """
+        What is written is read again: certificate, chain and key; the key only when asked.
+        """
+        pair = AUTHORITY.intermediate().issue("a.test")
+        found = loadKeyPair(saved(self, toPEM(pair)))
+        self.assertEqual((found.certificate, found.chain), (pair.certificate, pair.chain))
+        self.assertEqual(toPEM(found), toPEM(pair))
+        self.assertEqual(parseCertificates(toPEM(pair, includeKey=False)), (pair.certificate, *pair.chain))
+        self.assertNotIn(b"PRIVATE", toPEM(pair, includeKey=False))
+
+    def test_fingerprint(self) -> None:
+        """
+        The fingerprint is that of C{openssl x509 -fingerprint -sha256}.
+        """
+        theirs = X509.from_cryptography(PAIR.certificate).digest("sha256").decode()
+        self.assertEqual(fingerprint(PAIR.certificate), f"SHA256:{theirs}")
+
+    def test_subjectAlternativeNames(self) -> None:
+        """
+        DNS names and addresses are listed as they are, usable or not.
+        """
+        san = [generalName("b.test"), generalName("::1"), x509.DNSName("*"), x509.RFC822Name("me@a.test")]
+        found = subjectAlternativeNames(AUTHORITY.issue(san=san).certificate)
+        self.assertEqual(found, ("b.test", "::1", "*"))
+        self.assertEqual(subjectAlternativeNames(AUTHORITY.issue().certificate), ())
+        damaged = AUTHORITY.issue(san=b"no DER").certificate
+        self.assertRaises(ValueError, subjectAlternativeNames, damaged)
+        encoded = bytearray(PAIR.certificate.public_bytes(Encoding.DER))
+        # the extended key usage becomes another subjectAltName: 2.5.29.37 -> 2.5.29.17
+        encoded[encoded.index(bytes.fromhex("0603551d25")) + 4] = 0x11
+        twice = x509.load_der_x509_certificate(bytes(encoded))
+        self.assertRaises(ValueError, subjectAlternativeNames, twice)
+
+
+class SelfSignedTests(SynchronousTestCase):
+    """
+    Making certificates.
+    """
+
+    now = datetime(2026, 2, 28, 12, 0, 0, 123456, tzinfo=timezone.utc)
+
+    def test_contents(self) -> None:
+        """
+        It is for the names, on P-256, for a server and no authority, and valid from an hour ago.
+        """
+        pair = selfSigned(["Bücher.test", "*.a.test", "127.0.0.1", "::1"], now=self.now)
+        certificate = pair.certificate
+        names = ("xn--bcher-kva.test", "*.a.test", "127.0.0.1", "::1")
+        self.assertEqual(subjectAlternativeNames(certificate), names)
+        self.assertEqual(certificate.subject.rfc4514_string(), "CN=xn--bcher-kva.test")
+        self.assertEqual(certificate.issuer, certificate.subject)
+        public = certificate.public_key()
+        assert isinstance(public, ec.EllipticCurvePublicKey)
+        self.assertEqual(public.curve.name, "secp256r1")
+        start = self.now.replace(microsecond=0)
+        self.assertEqual(certificate.not_valid_before_utc, start - timedelta(hours=1))
+        self.assertEqual(certificate.not_valid_after_utc, start + timedelta(days=365))
+        self.assertEqual(pair.chain, ())
+
+    def test_extensions(self) -> None:
+        """
+        It says what its key is for, and which key that is (RFC 5280, section 4.2.1).
+        """
+        found = selfSigned(["a.test"]).certificate.extensions
+        constraints = found.get_extension_for_class(x509.BasicConstraints)
+        self.assertEqual(
+            (constraints.critical, constraints.value), (True, x509.BasicConstraints(False, None))
+        )
+        usage = found.get_extension_for_class(x509.ExtendedKeyUsage).value
+        self.assertEqual(usage, x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]))
+        may = found.get_extension_for_class(x509.KeyUsage)
+        self.assertTrue(may.critical and may.value.digital_signature)
+        self.assertFalse(may.value.key_cert_sign or may.value.crl_sign or may.value.key_encipherment)
+        subject = found.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        issuer = found.get_extension_for_class(x509.AuthorityKeyIdentifier).value
+        self.assertEqual(subject.key_identifier, issuer.key_identifier)
+
+    def test_strict(self) -> None:
+        """
+        It keeps to RFC 5280 to the letter, as Python's and other clients demand.
+        """
+        store = X509Store()
+        certificate = X509.from_cryptography(selfSigned(["a.test"]).certificate)
+        store.add_cert(certificate)
+        store.set_flags(X509StoreFlags.X509_STRICT)
+        X509StoreContext(store, certificate).verify_certificate()
+
+    def test_serial(self) -> None:
+        """
+        No two have one serial number.
+        """
+        numbers = {selfSigned(["a.test"], key=PAIR.key).certificate.serial_number for _ in range(5)}
+        self.assertEqual(len(numbers), 5)
+        self.assertGreater(min(numbers), 1 << 64)
+
+    def test_choices(self) -> None:
+        """
+        Key, days and Common Name may be chosen; a long name is cut for the Common Name.
+        """
+        pair = selfSigned(["a.test"], days=1, key=PAIR.key, commonName="me", now=self.now)
+        self.assertEqual(pair.key, PAIR.key)
+        self.assertEqual(pair.certificate.subject.rfc4514_string(), "CN=me")
+        length = pair.certificate.not_valid_after_utc - pair.certificate.not_valid_before_utc
+        self.assertEqual(length, timedelta(days=1, hours=1))
+        long = ".".join(["a" * 40] * 3)
+        subject = selfSigned([long]).certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        self.assertEqual(subject[0].value, long[:64])
+        self.assertEqual(subjectAlternativeNames(selfSigned([long]).certificate), (long,))
+
+    def test_refused(self) -> None:
+        """
+        There must be a name, of a kind that can be verified, and a day.
+        """
+        self.assertRaises(ValueError, selfSigned, [])
+        self.assertRaises(ValueError, selfSigned, ["a.test"], days=0)
+        for name in ("", "a b", "*", "a.*.test", "*.*.test", "a/b"):
+            self.assertRaises(ValueError, selfSigned, ["a.test", name])
+
+    def test_defaultNames(self) -> None:
+        """
+        By default it is for the machine's name, in full and without its domain, and for the loopback; what
+        is no DNS name is left out, and so is an address.
+        """
+        loopback = ("localhost", "127.0.0.1", "::1")
+        self.assertEqual(defaultNames("Host.Example.test"), ("host.example.test", "host", *loopback))
+        self.assertEqual(defaultNames("host"), ("host", *loopback))
+        self.assertEqual(defaultNames("localhost"), loopback)
+        self.assertEqual(defaultNames("no name"), loopback)
+        self.assertEqual(defaultNames("::1"), loopback)
+        self.patch(socket, "gethostname", lambda: "machine")
+        self.assertEqual(defaultNames(), ("machine", *loopback))
+
+
+class EnsureDefaultCertificateTests(SynchronousTestCase):
+    """
+    The default certificate.
+    """
+
+    def test_made(self) -> None:
+        """
+        It is made where there is none, with its key in it, for its owner alone.
+        """
+        path = Path(self.mktemp()) / "xtls" / "ssl-cert.pem"
+        self.assertEqual(ensureDefaultCertificate(str(path)), path)
+        self.assertEqual(path.stat().st_mode & 0o777, 0o600)
+        self.assertEqual(path.parent.stat().st_mode & 0o777, 0o700)
+        pair = loadKeyPair(str(path))
+        self.assertEqual(subjectAlternativeNames(pair.certificate), defaultNames())
+
+    def test_kept(self) -> None:
+        """
+        What is there is left as it is, whatever it is.
+        """
+        path = Path(self.mktemp())
+        path.write_bytes(b"something")
+        self.assertEqual(ensureDefaultCertificate(path), path)
+        self.assertEqual(path.read_bytes(), b"something")
+
+    def test_impossible(self) -> None:
+        """
+        Where it cannot be made, that is an error with the path.
+        """
+        path = "/proc/xtls/ssl-cert.pem"
+        error = self.assertRaises(CertificateFileError, ensureDefaultCertificate, path)
+        self.assertEqual(error.path, path)
+
+    def test_exported(self) -> None:
+        """
+        Who writes certificates finds the function for it beside those that make them.
+        """
+        path = Path(self.mktemp())
+        writePrivate(path, toPEM(PAIR))
+        self.assertEqual(loadKeyPair(str(path)).certificate, PAIR.certificate)

@@ -8,10 +8,13 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -203,3 +206,102 @@ class Program:
         found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
         assert found is not None
         return int(found[1]) * 1024
+
+
+class Port(Program):
+    """
+    C{twistd -n xtls}, from this environment, until the test is over.
+    """
+
+    def __init__(self, test: SynchronousTestCase, folder: Path, *options: str) -> None:
+        """
+        @param options: of C{twistd xtls}; let it pick its ports by C{0}.
+        """
+        super().__init__(test, ["twistd", "-n", "--pidfile=", "xtls", *options], folder)
+
+    def number(self, mode: str = "tcp", deadline: float = DEADLINE) -> int:
+        """
+        Wait until it listens.
+
+        @param mode: how the socket was bound.
+        @return: the port number that it picked.
+        """
+        return int(self.waitFor(rf"xtls listening: {mode} \S+:(\d+) \(", deadline)[1])
+
+
+class Peer(threading.Thread):
+    """
+    A server on loopback, in a thread; each connection is served by a function until it returns.
+
+    @ivar port: where it listens.
+    """
+
+    def __init__(self, test: SynchronousTestCase, serve: Callable[[socket.socket], None]) -> None:
+        """
+        @param test: ends the server when it ends itself.
+        @param serve: gets a connection, with a deadline on everything; it is closed afterwards.
+        """
+        super().__init__(daemon=True)
+        self._serve = serve
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listening.getsockname()[1]
+        self._stopped = False
+        self.start()
+        test.addCleanup(self.stop)
+
+    def run(self) -> None:
+        """
+        Accept until stopped.
+        """
+        while True:
+            connection, _ = self._listening.accept()
+            if self._stopped:
+                connection.close()
+                return
+            connection.settimeout(DEADLINE)
+            threading.Thread(target=self._one, args=[connection], daemon=True).start()
+
+    def _one(self, connection: socket.socket) -> None:
+        """
+        Serve one connection.
+        """
+        with connection, suppress(OSError):
+            self._serve(connection)
+
+    def stop(self) -> None:
+        """
+        Accept no more.
+        """
+        self._stopped = True
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), DEADLINE):
+            pass
+        self.join(DEADLINE)
+        self._listening.close()
+
+
+def echo(connection: socket.socket) -> None:
+    """
+    Send back what comes, until the other end has no more.
+    """
+    while data := connection.recv(1 << 16):
+        connection.sendall(data)
+
+
+def readExactly(connection: socket.socket, octets: int) -> bytes:
+    """
+    So many octets, or what there is until the other end closes.
+    """
+    received = bytearray()
+    while len(received) < octets and (data := connection.recv(octets - len(received))):
+        received += data
+    return bytes(received)
+
+
+def readAll(connection: socket.socket) -> bytes:
+    """
+    Everything until the other end closes.
+    """
+    received = bytearray()
+    while data := connection.recv(1 << 16):
+        received += data
+    return bytes(received)

@@ -31,9 +31,9 @@ class HasOurKeywordTests(SynchronousTestCase):
 
     def test_ours(self) -> None:
         """
-        Every option is ours, and so is what is misspelled but no keyword of Twisted's.
+        Every option of TLS is ours, and so is one that is misspelled.
         """
-        for name in (*OPTIONS, "connect-timeout", "ssl", "ssl-nonsense"):
+        for name in (*OPTIONS, "ssl-nonsense"):
             self.assertTrue(hasOurKeyword([name]), name)
 
     def test_theirs(self) -> None:

@@ -51,6 +51,13 @@ def serverFile(test: SynchronousTestCase) -> str:
     return written(test, toPEM(serverPair()))
 
 
+def clientFile(test: SynchronousTestCase) -> str:
+    """
+    The path of a file with a client's certificate and key.
+    """
+    return written(test, toPEM(authority().issue("client.test", clientAuth=True)))
+
+
 def authorityFile(test: SynchronousTestCase) -> str:
     """
     The path of a file with the authority's certificate.

@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndp
 
 from xtls.config.definitions import Layer, Side, optionNamed
 from xtls.config.modes import MODES, Mode, Target, checkHost, parsePort, quotePath, requireTLS
-from xtls.config.options import OPTIONS
+from xtls.config.options import OPTIONS, TLSOptions
 from xtls.config.portoptions import PortOptions, layerOf, optionCalled, resolveBoth
 from xtls.endpoints.description import SOURCE, Description
 from xtls.endpoints.server import UpgradeableServerEndpoint
@@ -53,17 +53,10 @@ _Keywords = Sequence[tuple[str, str]]
 
 def hasOurKeyword(keywords: Iterable[str]) -> bool:
     """
-    Whether a string was written for us: one of its keywords is an option, as only we spell it.
+    Whether a C{ssl:} string was written for us: one of its keywords begins as our options of TLS do, which
+    no keyword of Twisted's can.
     """
-    return any(_isOption(name) for name in keywords)
-
-
-def _isOption(name: str) -> bool:
-    """
-    Whether a keyword is an option of ours, in our own spelling.  What has a hyphen can be nothing else, since
-    Twisted's keywords are the names of parameters: at worst it is misspelled, and will be refused as such.
-    """
-    return "-" in name or optionCalled(name) is not None
+    return any(name.startswith(TLSOptions.PREFIX) for name in keywords)
 
 
 def _read(name: str, parse: Callable[[str], _T], text: str) -> _T:
@@ -171,7 +164,7 @@ def serverFromDescription(reactor: Any, description: Description) -> IStreamServ
         name = keyword[0]
         if keyword in said and name in words:
             continue
-        (ours if _isOption(name) or name in _STOCK else theirs).append(keyword)
+        (ours if _isOption(name) else theirs).append(keyword)
     layer = _layer(ours, Side.SERVER)
     mode, prefix = _modeAndPrefix(description.prefix, words)
     if mode is Mode.UNIX:
@@ -179,6 +172,14 @@ def serverFromDescription(reactor: Any, description: Description) -> IStreamServ
     tls, options = resolveBoth(layer)
     wrapped = _wrapped(reactor, Description(prefix, description.arguments, tuple(theirs)))
     return UpgradeableServerEndpoint.fromOptions(wrapped, mode, tls, options, clock=reactor)
+
+
+def _isOption(name: str) -> bool:
+    """
+    Whether a keyword of a server string is an option of ours.  What has a hyphen can be nothing else, since
+    Twisted's keywords are the names of parameters: at worst it is misspelled, and will be refused as such.
+    """
+    return "-" in name or name in _STOCK or optionCalled(name) is not None
 
 
 def _withoutPermissions(description: Description) -> _Keywords:

@@ -4,7 +4,7 @@ Endpoint strings: the functions that read them, and what the plugins call.
 L{clientFromString} and L{serverFromString} stand in for Twisted's own of the same names: strings of ours
 (and URLs) have our meaning, which for a client includes that the server is verified; every other string is
 handed to Twisted as it is.  Twisted's own functions reach us by the prefix C{xtls:}, and a client by C{wss:}
-and C{ws:} too; and, once L{enableStockSSL} was called, by C{ssl:} strings with keywords of ours.
+and C{ws:} too; and, once L{enableStockSSL} was called, by C{ssl:} strings with C{ssl-} keywords.
 
 The grammar is in docs/reference/strings.md.
 """
@@ -74,7 +74,7 @@ def serverFromString(reactor: Any, description: str) -> IStreamServerEndpoint:
     """
     Make a server endpoint of a string, as Twisted's function of the same name.
 
-    C{xtls:tcp:PORT}, C{wss:} and C{ws:} strings, and C{ssl:} strings with an option of ours, are ours; all
+    C{xtls:tcp:PORT}, C{wss:} and C{ws:} strings, and C{ssl:} strings with a C{ssl-} keyword, are ours; all
     others are Twisted's.
 
     @param reactor: where to listen.

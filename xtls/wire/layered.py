@@ -81,7 +81,7 @@ class LayeredTransport(ProtocolWrapper):
         self._closeTimeout = closeTimeout
         self._protocol: Any = None
         self._deliver: Callable[[memoryview], object] = drop
-        self._source = Source(clock)
+        self._source = Source(clock, self._fault)
         self._waiting: list[Deferred[IProtocol]] = []
         self._deadline: IDelayedCall | None = None
         self._gathered: list[bytes] | None = None
@@ -301,6 +301,14 @@ class LayeredTransport(ProtocolWrapper):
         self._flush()
         self._closeBelow()
         self._tell(self._failure)
+
+    def _fault(self, failure: Failure) -> None:
+        """
+        What is above has raised, and nobody below hears of it: end the connection, as a reactor would.
+        """
+        if self._failure is None:
+            self._failure = failure
+        self.abortConnection()
 
     def _within(self, seconds: float, call: Callable[[], None]) -> None:
         """

@@ -8,11 +8,22 @@ asked again each turn while there is room.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 __all__ = ["Source"]
+
+_log = Logger()
+
+
+def _nothing(failure: Failure) -> None:
+    """
+    There is no connection any more that could fail.
+    """
 
 
 class Source:
@@ -22,10 +33,14 @@ class Source:
     @ivar producer: the producer that is registered, or L{None}.
     """
 
-    __slots__ = ("_clock", "_full", "_next", "_streaming", "producer")
+    __slots__ = ("_clock", "_failed", "_full", "_next", "_streaming", "producer")
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, failed: Callable[[Failure], None]) -> None:
+        """
+        @param failed: called when a producer that is pulled raises, which is logged: it is not asked again.
+        """
         self._clock = clock
+        self._failed = failed
         self.producer: Any = None
         self._streaming = True
         self._full = False
@@ -79,6 +94,7 @@ class Source:
         """
         producer = self.producer
         self.unregister()
+        self._failed = _nothing
         if producer is not None:
             producer.stopProducing()
 
@@ -94,8 +110,14 @@ class Source:
         Ask once, and again next time if it is still there.
         """
         self._next = None
-        self.producer.resumeProducing()
-        if self.producer is not None:
+        try:
+            self.producer.resumeProducing()
+        except Exception:
+            failure = Failure()
+            _log.failure("a producer failed", failure)
+            self._failed(failure)
+            return
+        if self.producer is not None and not self._streaming:
             self._schedule()
 
     def _cancel(self) -> None:

@@ -425,6 +425,16 @@ class RefusalTests(_PortTestCase):
         self.assertEqual(len(self.session.built), 1)
         self.assertFalse(wire.server.connected)
 
+    def test_noFollowerAtTheEnd(self) -> None:
+        """
+        The same when the peer has ended its direction.
+        """
+        self.session = CountingFactory(lambda: None)
+        wire, _ = self.say(self.port(), [b"GE"])
+        wire.client.loseWriteConnection()
+        wire.flush()
+        self.assertEqual((len(self.session.built), wire.server.connected), (1, False))
+
     def test_noRoute(self) -> None:
         """
         What a policy promises and a port does not have is refused too.
@@ -447,6 +457,25 @@ class RefusalTests(_PortTestCase):
             raise RuntimeError("no")
 
         self.session = CountingFactory(fail)
+        wire, _ = self.say(self.port(), [])
+        self.clock.advance(5)
+        wire.flush()
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        self.assertFalse(wire.server.connected)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+    def test_brokenWhenConnected(self) -> None:
+        """
+        The same for a session that cannot be connected, also when nobody but a timer is there to
+        see it.
+        """
+
+        class Broken(Protocol):
+            def connectionMade(self) -> None:
+                raise RuntimeError("no")
+
+        self.session = CountingFactory(Broken)
         wire, _ = self.say(self.port(), [])
         self.clock.advance(5)
         wire.flush()

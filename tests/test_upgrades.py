@@ -284,6 +284,7 @@ class WebTests(SynchronousTestCase):
             self.assertFalse(_policy(mode, on).redirects(secure=True))
             self.assertFalse(_policy(mode).redirects(secure=False))
             self.assertFalse(_policy(mode, on, (False, True, True)).redirects(secure=False))
+            self.assertFalse(_policy(mode, on, (True, True, False)).redirects(secure=False))
             self.assertFalse(
                 _policy(mode, replace(on, sslUpgrade=False)).redirects(secure=False)
             )

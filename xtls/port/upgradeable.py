@@ -182,7 +182,6 @@ class UpgradeableProtocol(Protocol):
         self._prefix = b""
         self._timer: IDelayedCall | None = None
         self._decided = False
-        self._following: IProtocol | None = None
 
     def connectionMade(self) -> None:
         """
@@ -210,13 +209,11 @@ class UpgradeableProtocol(Protocol):
         """
         The peer will send no more: what is there decides, and is delivered, and then the end of it.
         """
-        if not self._decided:
-            self._decide(final=True)
-        following: Any = IHalfCloseableProtocol(self._following, None)
-        if following is not None:
-            following.readConnectionLost()
-        else:
+        if self._decided:
             self.transport.loseConnection()
+        else:
+            self._decide(final=True)
+            self.readConnectionLost()  # of whoever follows, if somebody does
 
     def writeConnectionLost(self) -> None:
         """
@@ -234,7 +231,12 @@ class UpgradeableProtocol(Protocol):
         The time is over: what is there decides.
         """
         self._timer = None
-        self._decide(final=True)
+        try:
+            self._decide(final=True)
+        except Exception:
+            # A reactor closes a connection whose protocol raises, but not when that is in a timer.
+            _log.failure("{path}: the connection cannot be taken over", path=self._path())
+            self.transport.loseConnection()
 
     def _decide(self, final: bool = False) -> None:
         """
@@ -259,7 +261,6 @@ class UpgradeableProtocol(Protocol):
         if following is None:
             self.transport.loseConnection()
         else:
-            self._following = following
             handOver(self.transport, self, following, prefix)
 
     def _build(self, route: Route) -> IProtocol | None:

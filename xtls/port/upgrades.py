@@ -169,12 +169,12 @@ class UpgradePolicy:
 
     def redirects(self, secure: bool) -> bool:
         """
-        Whether a request for a page is sent to https: when C{ssl} is on and the request came
-        without TLS.
+        Whether a request for a page is sent to https: when C{ssl} is on, there are pages, and the
+        request came without TLS.
 
         @param secure: whether the request came inside TLS.
         """
-        asked = self.options.ssl is SSLSwitch.ON and not secure
+        asked = self.options.ssl is SSLSwitch.ON and not secure and self.pages
         return asked and self.route(Detected.TLS, secure=False) is Route.TLS
 
     def atOnce(self, *, secure: bool, alpn: bytes | None = None) -> Route | UpgradeRefused | None:

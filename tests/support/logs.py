@@ -4,10 +4,12 @@ What was logged, for tests.
 
 from __future__ import annotations
 
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 
+@implementer(ILogObserver)
 class LogRecorder(list[LogEvent]):
     """
     The events that modules of xtls have logged.

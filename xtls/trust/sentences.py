@@ -86,13 +86,24 @@ def _whose(refusal: Refusal, certificate: x509.Certificate) -> str:
     """
     if refusal.depth:
         return f"the certificate of the authority {_called(certificate.subject)}"
-    presented = _presented(certificate)
-    names = (*presented.names, *map(str, presented.addresses))
-    return (
-        f"the certificate for {printable(names[0])}"
-        if names
-        else (f"the certificate of {_called(certificate.subject)}")
-    )
+    names = _usable(_presented(certificate))
+    if names:
+        return f"the certificate for {printable(names[0])}"
+    return f"the certificate of {_called(certificate.subject)}"
+
+
+def _usable(presented: PresentedIdentifiers) -> tuple[str, ...]:
+    """
+    The names and addresses that something may match.
+    """
+    return (*presented.names, *map(str, presented.addresses))
+
+
+def _unproven(refusal: Refusal) -> str:
+    """
+    What a refusal for want of a name begins with.
+    """
+    return f"the certificate does not say that it is for {printable(refusal.reference)}"
 
 
 def _expired(refusal: Refusal, certificate: x509.Certificate) -> str:
@@ -105,26 +116,26 @@ def _notYetValid(refusal: Refusal, certificate: x509.Certificate) -> str:
 
 
 def _unknownCA(refusal: Refusal, certificate: x509.Certificate) -> str:
-    issuer = _called(certificate.issuer)
+    whose, issuer = _whose(refusal, certificate), _called(certificate.issuer)
     if certificate.issuer == certificate.subject:
-        return f"the chain ends at {issuer}, which is not trusted here ({fingerprint(certificate)})"
-    return (
-        f"{_whose(refusal, certificate)} was issued by {issuer}, which is not trusted here,"
-        f" or of which a certificate in between is missing ({fingerprint(certificate)})"
-    )
+        whose = "the chain of certificates"
+        problem = f"ends at {issuer}, which is not trusted here"
+    else:
+        problem = (
+            f"was issued by {issuer}, which is not trusted here (or a certificate in between is missing)"
+        )
+    return f"{whose} {problem}; its fingerprint is {fingerprint(certificate)}"
 
 
 def _selfSigned(refusal: Refusal, certificate: x509.Certificate) -> str:
     whose = _whose(refusal, certificate)
-    return f"{whose} is self-signed and not known here ({fingerprint(certificate)})"
+    return f"{whose} is self-signed and not trusted here; its fingerprint is {fingerprint(certificate)}"
 
 
 def _wrongName(refusal: Refusal, certificate: x509.Certificate) -> str:
     presented = _presented(certificate)
-    names = (*presented.names, *map(str, presented.addresses)) or presented.commonNames
-    return (
-        f"the certificate is for {_listed(names) or 'somebody else'}, not for {printable(refusal.reference)}"
-    )
+    found = _listed(_usable(presented) or presented.commonNames) or "somebody else"
+    return f"the certificate is for {found}, not for {printable(refusal.reference)}"
 
 
 def _noName(refusal: Refusal, certificate: x509.Certificate) -> str:
@@ -135,17 +146,18 @@ def _noName(refusal: Refusal, certificate: x509.Certificate) -> str:
         found = f'it has no subjectAltName, only the Common Name "{printable(presented.commonNames[-1])}"'
     else:
         found = "it has no subjectAltName"
-    return f"nothing says that the certificate is for {printable(refusal.reference)}: {found}"
+    return f"{_unproven(refusal)}: {found}"
 
 
 def _malformedName(refusal: Refusal, certificate: x509.Certificate) -> str:
     malformed = _presented(certificate).malformed
-    found = (
-        f"it has names that nothing may match: {_listed(malformed)}"
-        if malformed
-        else ("its names cannot be read")
-    )
-    return f"nothing says that the certificate is for {printable(refusal.reference)}: {found}"
+    if refusal.reference in malformed:
+        found = "it has that as the name of a host, and not as an address"
+    elif malformed:
+        found = "it has names that nothing may match: " + _listed(tuple(f'"{name}"' for name in malformed))
+    else:
+        found = "its names cannot be read"
+    return f"{_unproven(refusal)}: {found}"
 
 
 def _wrongUsage(refusal: Refusal, certificate: x509.Certificate) -> str:
@@ -169,7 +181,7 @@ _USAGES: Final = {
 
 
 def _notACA(refusal: Refusal, certificate: x509.Certificate) -> str:
-    return f"{_called(certificate.subject)} signed a certificate of the chain and is no authority that may"
+    return f"the chain of certificates goes through {_called(certificate.subject)}, which is no authority"
 
 
 def _pathLength(refusal: Refusal, certificate: x509.Certificate) -> str:
@@ -191,7 +203,7 @@ def _noRevocationList(refusal: Refusal, certificate: x509.Certificate) -> str:
 
 
 def _staleRevocationList(refusal: Refusal, certificate: x509.Certificate) -> str:
-    return f"the revocation list of {_called(certificate.issuer)} is not of today"
+    return f"the revocation list of {_called(certificate.issuer)} is out of date"
 
 
 def _badSignature(refusal: Refusal, certificate: x509.Certificate) -> str:
@@ -246,4 +258,8 @@ def sentenceFor(refusal: Refusal) -> str:
     if certificate is None:
         detail = printable(refusal.detail) or refusal.reason.value
         return f"the certificate cannot be verified: {detail}"
-    return _SENTENCES.get(refusal.reason.name, _other)(refusal, certificate)
+    try:
+        return _SENTENCES.get(refusal.reason.name, _other)(refusal, certificate)
+    except Exception:
+        # damaged so badly that not even its names can be shown
+        return f"the certificate cannot be read, and is refused: {refusal.reason.value}"

@@ -1,0 +1,250 @@
+"""
+Whether to believe a peer: the decision, on values.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import FrozenInstanceError
+
+from cryptography import x509
+from OpenSSL.SSL import X509VerificationCodes
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support.faults import AUTHORITY, GOOD_SERVER, NAME, SERVER_FAULTS
+from xtls.trust import anchors
+from xtls.trust.verification import (
+    Policy,
+    Reason,
+    ReferenceIdentifier,
+    Refusal,
+    TrustAnchors,
+    judge,
+    reasonFor,
+    requireName,
+    trustAnchors,
+)
+
+CERTIFICATE = GOOD_SERVER.certificate
+REFERENCE = ReferenceIdentifier.of(NAME)
+NAMELESS = AUTHORITY.issue(commonName=NAME, san=False).certificate
+
+
+class Trap:
+    """
+    Something that fails however it is looked at.
+    """
+
+    def __getattr__(self, name: str) -> object:
+        raise RuntimeError("cannot be read")
+
+
+class RequireNameTests(SynchronousTestCase):
+    """
+    The name of the server (RFC 9525).
+    """
+
+    def test_good(self) -> None:
+        """
+        A certificate that is for the server passes, whether or not a Common Name would do.
+        """
+        for reference in (REFERENCE, ReferenceIdentifier.of("127.0.0.1")):
+            for allowed in (True, False):
+                self.assertIsNone(requireName(CERTIFICATE, reference, allowed))
+
+    def test_evidence(self) -> None:
+        """
+        A refusal has the certificate and whom it should have been for.
+        """
+        refusal = requireName(CERTIFICATE, ReferenceIdentifier.of("other.test"), False)
+        self.assertEqual(refusal, Refusal(Reason.WRONG_NAME, CERTIFICATE, reference="other.test"))
+
+    def test_faults(self) -> None:
+        """
+        Every certificate of the table whose fault is in its names is refused for that.
+        """
+        names = (Reason.WRONG_NAME, Reason.NO_NAME, Reason.MALFORMED_NAME)
+        checked = 0
+        for fault in SERVER_FAULTS.values():
+            if fault.reason in names and fault.pair is not None:
+                refusal = requireName(fault.pair.certificate, ReferenceIdentifier.of(fault.host), True)
+                assert refusal is not None
+                self.assertIs(refusal.reason, fault.reason)
+                checked += 1
+        self.assertGreater(checked, 15)
+
+    def test_commonName(self) -> None:
+        """
+        A Common Name does only where it is allowed.
+        """
+        self.assertIsNone(requireName(NAMELESS, REFERENCE, True))
+        refusal = requireName(NAMELESS, REFERENCE, False)
+        assert refusal is not None
+        self.assertIs(refusal.reason, Reason.NO_NAME)
+
+    def test_closed(self) -> None:
+        """
+        Whatever goes wrong in looking at a certificate, it is refused.
+        """
+        trap: x509.Certificate = Trap()  # type: ignore[assignment]
+        refusal = requireName(trap, REFERENCE, True)
+        assert refusal is not None
+        self.assertEqual((refusal.reason, refusal.detail), (Reason.MALFORMED_NAME, "cannot be read"))
+
+
+class ReasonForTests(SynchronousTestCase):
+    """
+    OpenSSL's verification errors.
+    """
+
+    def test_codes(self) -> None:
+        """
+        Each that has a name of its own here is known by it; all others are other reasons, and none is no
+        reason.
+        """
+        codes = X509VerificationCodes
+        for name, reason in {
+            "CERT_HAS_EXPIRED": Reason.EXPIRED,
+            "CERT_NOT_YET_VALID": Reason.NOT_YET_VALID,
+            "UNABLE_TO_GET_ISSUER_CERT": Reason.UNKNOWN_CA,
+            "UNABLE_TO_GET_ISSUER_CERT_LOCALLY": Reason.UNKNOWN_CA,
+            "UNABLE_TO_VERIFY_LEAF_SIGNATURE": Reason.UNKNOWN_CA,
+            "SELF_SIGNED_CERT_IN_CHAIN": Reason.UNKNOWN_CA,
+            "CERT_UNTRUSTED": Reason.UNKNOWN_CA,
+            "CERT_REJECTED": Reason.UNKNOWN_CA,
+            "DEPTH_ZERO_SELF_SIGNED_CERT": Reason.SELF_SIGNED,
+            "HOSTNAME_MISMATCH": Reason.WRONG_NAME,
+            "IP_ADDRESS_MISMATCH": Reason.WRONG_NAME,
+            "INVALID_PURPOSE": Reason.WRONG_USAGE,
+            "KEYUSAGE_NO_DIGITAL_SIGNATURE": Reason.WRONG_USAGE,
+            "INVALID_CA": Reason.NOT_A_CA,
+            "INVALID_NON_CA": Reason.NOT_A_CA,
+            "KEYUSAGE_NO_CERTSIGN": Reason.NOT_A_CA,
+            "PATH_LENGTH_EXCEEDED": Reason.PATH_LENGTH,
+            "CERT_CHAIN_TOO_LONG": Reason.PATH_LENGTH,
+            "PERMITTED_VIOLATION": Reason.NAME_CONSTRAINTS,
+            "EXCLUDED_VIOLATION": Reason.NAME_CONSTRAINTS,
+            "CERT_REVOKED": Reason.REVOKED,
+            "UNABLE_TO_GET_CRL": Reason.NO_REVOCATION_LIST,
+            "CRL_HAS_EXPIRED": Reason.STALE_REVOCATION_LIST,
+            "CRL_NOT_YET_VALID": Reason.STALE_REVOCATION_LIST,
+            "CERT_SIGNATURE_FAILURE": Reason.BAD_SIGNATURE,
+            "UNHANDLED_CRITICAL_EXTENSION": Reason.OTHER,
+            "OUT_OF_MEM": Reason.OTHER,
+        }.items():
+            self.assertIs(reasonFor(getattr(codes, f"ERR_{name}")), reason, name)
+        for code in (-1, 0, 1, 5, 1000):
+            self.assertIs(reasonFor(code), Reason.OTHER)
+
+
+class JudgeTests(SynchronousTestCase):
+    """
+    One certificate of a path.
+    """
+
+    policy = Policy(REFERENCE)
+
+    def test_good(self) -> None:
+        """
+        A certificate with which nothing is wrong passes: the peer's own if the name is right, those above it
+        whatever their names.
+        """
+        self.assertIsNone(judge(self.policy, CERTIFICATE, ok=True, code=0, depth=0))
+        self.assertIsNone(judge(self.policy, AUTHORITY.certificate, ok=True, code=0, depth=1))
+        self.assertIsNone(judge(Policy(), AUTHORITY.certificate, ok=True, code=0, depth=0))
+
+    def test_name(self) -> None:
+        """
+        The peer's own is refused if the name is wrong.
+        """
+        policy = Policy(ReferenceIdentifier.of("other.test"))
+        refusal = judge(policy, CERTIFICATE, ok=True, code=0, depth=0)
+        self.assertEqual(refusal, Refusal(Reason.WRONG_NAME, CERTIFICATE, reference="other.test"))
+
+    def test_fault(self) -> None:
+        """
+        What OpenSSL finds wrong is a refusal, whatever the name, with all that is known.
+        """
+        for policy, name in ((self.policy, NAME), (Policy(), "")):
+            refusal = judge(policy, CERTIFICATE, ok=False, code=10, depth=2)
+            self.assertEqual(refusal, Refusal(Reason.EXPIRED, CERTIFICATE, 2, 10, name))
+
+    def test_noCode(self) -> None:
+        """
+        A fault without a code is a fault.
+        """
+        refusal = judge(self.policy, CERTIFICATE, ok=False, code=0, depth=0)
+        assert refusal is not None
+        self.assertIs(refusal.reason, Reason.OTHER)
+
+    def test_use(self) -> None:
+        """
+        A certificate that is for another use says what the use would have been.
+        """
+        refusal = judge(Policy(use="a client"), CERTIFICATE, ok=False, code=26, depth=0)
+        self.assertEqual(refusal, Refusal(Reason.WRONG_USAGE, CERTIFICATE, 0, 26, "", "a client"))
+
+    def test_damaged(self) -> None:
+        """
+        Where OpenSSL found no issuer because it could not read the certificate, that is the reason.
+        """
+        damaged = AUTHORITY.issue(san=b"no DER").certificate
+        refusal = judge(self.policy, damaged, ok=False, code=20, depth=0)
+        self.assertEqual(refusal, Refusal(Reason.OTHER, damaged, 0, 20, NAME, "it is damaged"))
+        refusal = judge(self.policy, CERTIFICATE, ok=False, code=20, depth=0)
+        self.assertEqual(refusal, Refusal(Reason.UNKNOWN_CA, CERTIFICATE, 0, 20, NAME))
+
+
+class PolicyTests(SynchronousTestCase):
+    """
+    What is asked of a peer.
+    """
+
+    def test_examines(self) -> None:
+        """
+        The name is asked of the peer's own certificate, if there is one to ask for.
+        """
+        self.assertTrue(Policy(REFERENCE).examines(0))
+        self.assertFalse(Policy(REFERENCE).examines(1))
+        self.assertFalse(Policy().examines(0))
+
+    def test_byCommonName(self) -> None:
+        """
+        What was accepted without a subjectAltName was so by its Common Name.
+        """
+        self.assertTrue(Policy(REFERENCE, True).byCommonName(NAMELESS))
+        self.assertFalse(Policy(REFERENCE, True).byCommonName(CERTIFICATE))
+        self.assertFalse(Policy(REFERENCE, False).byCommonName(NAMELESS))
+
+
+class RefusalTests(SynchronousTestCase):
+    """
+    The evidence.
+    """
+
+    def test_value(self) -> None:
+        """
+        A refusal is a value: equal to its like, and not to be changed.
+        """
+        self.assertEqual(Refusal(Reason.EXPIRED, CERTIFICATE), Refusal(Reason.EXPIRED, CERTIFICATE))
+        with self.assertRaises(FrozenInstanceError):
+            Refusal(Reason.EXPIRED).reason = Reason.OTHER  # type: ignore[misc]
+
+    def test_sentences(self) -> None:
+        """
+        Each reason has a sentence of its own, on one line.
+        """
+        said = set()
+        for reason in Reason:
+            for certificate in (CERTIFICATE, None):
+                sentence = Refusal(reason, certificate, reference="other.test").sentence()
+                self.assertTrue(re.fullmatch(r"[^\n]+[^\n.]", sentence))
+                said.add(sentence)
+        self.assertEqual(len(said), 2 * len(Reason) - 1)
+
+    def test_anchors(self) -> None:
+        """
+        Trust anchors are found here too.
+        """
+        self.assertIs(trustAnchors, anchors.trustAnchors)
+        self.assertIs(TrustAnchors, anchors.TrustAnchors)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -74,7 +75,7 @@ class UntilDoneTests(SynchronousTestCase):
         cancelled: list[object] = []
         for number in (signal.SIGINT, signal.SIGTERM):
             reactor = _Reactor()
-            reactor.during = lambda number=number: os.kill(os.getpid(), number)
+            reactor.during = partial(os.kill, os.getpid(), number)
             self.assertEqual(untilDone(lambda _: Deferred(cancelled.append), reactor), 128 + number)
         self.assertEqual(len(cancelled), 2)
 

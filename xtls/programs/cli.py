@@ -1,0 +1,104 @@
+"""
+The C{xtls} command.
+
+It starts fast: what a command needs is imported when that command runs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import xtls
+
+__all__ = ["main"]
+
+#: Each command, its module, and what it does.
+COMMANDS: Final = {
+    "attach": ("xtls.programs.attach", "join standard input and output, or a local port, to a server"),
+    "cert": ("xtls.programs.cert", "make certificates, and look at them"),
+    "demo": ("xtls.programs.demo", "start a server on this machine to try xtls with"),
+}
+
+_USAGE: Final = "Usage: xtls COMMAND ..."
+
+_HELP: Final = (
+    f"{_USAGE}\n\n"
+    "One port that speaks raw TCP, TLS, HTTP(S) and WebSocket, verified by default.\n\n"
+    + "".join(f"  {name:10}{purpose}\n" for name, (_, purpose) in COMMANDS.items())
+    + """
+  xtls COMMAND --help    says more about a command
+  xtls --version         shows the version
+  twistd xtls --help     is about the server
+
+Examples:
+  xtls demo
+  xtls cert self-signed
+  xtls attach ssl://host:10000/ --ssl-ca-certs=./cert.pem
+"""
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Run the command.
+
+    @param arguments: the command line, without the program's name; by default, that of the process.
+    @return: the exit status; see L{xtls.programs.statuses.ExitStatus}.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(
+            errors="replace"
+        )  # a terminal that cannot show a character is no reason to fail
+    try:
+        status = _dispatch(words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # whoever read our output has what it wanted; let nothing more be flushed there
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+def _dispatch(words: Sequence[str]) -> int:
+    """
+    Find the command and run it.
+    """
+    if not words:
+        print(f"{_HELP}", end="", file=sys.stderr)
+        return 2
+    name, *rest = words
+    if name in ("--version", "-V", "version"):
+        print(f"xtls {xtls.__version__}")
+        return 0
+    if name in ("--help", "-h", "help"):
+        if not rest:
+            print(_HELP, end="")
+            return 0
+        name, rest = rest[0], ["--help"]
+    return _run(name, rest)
+
+
+def _run(name: str, rest: Sequence[str]) -> int:
+    """
+    Run one command, and say in one sentence what is wrong with it.
+    """
+    from xtls.errors import XTLSError
+    from xtls.programs.commandline import chosen
+
+    try:
+        module, _ = chosen("xtls", name, COMMANDS)
+        status: int = importlib.import_module(module).run(rest)
+    except XTLSError as e:
+        from xtls.programs.statuses import statusOf
+
+        print(f"xtls{f' {name}' if name in COMMANDS else ''}: {e}", file=sys.stderr)
+        return statusOf(e)
+    return status

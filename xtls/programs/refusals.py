@@ -1,0 +1,195 @@
+"""
+What a user is told when a server cannot be verified: why, and the ways on, as commands to paste.
+
+The certificate that was refused is kept in a file, so that trusting it takes no second connection, to which
+somebody else might answer.  Nothing ever reads that file unless the user names it.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from xtls.config.definitions import optionNamed
+from xtls.config.modes import Target, joinHostPort
+from xtls.config.options import TLSOptions, VerifyMode
+from xtls.config.portoptions import ALL_OPTIONS
+from xtls.config.values import formatData
+from xtls.errors import CertificateFileError
+from xtls.programs.commandline import Given
+from xtls.programs.messages import thisCommand
+from xtls.trust.certificates import subjectAlternativeNames
+from xtls.trust.files import writePrivate
+from xtls.trust.verification import Reason, Refusal
+
+__all__ = ["Invocation", "explain"]
+
+#: What other programs say too, so that it can be searched for.
+_WORDS: Final = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed"
+
+#: Reasons for which naming the certificate that was refused makes it believed.
+_UNKNOWN: Final = frozenset((Reason.UNKNOWN_CA, Reason.SELF_SIGNED))
+
+#: Reasons for which another name would do.
+_MISNAMED: Final = frozenset((Reason.WRONG_NAME, Reason.NO_NAME, Reason.MALFORMED_NAME))
+
+#: Values of secret options that are not the secret itself, but say where it is.
+_POINTER: Final = re.compile("(file|env|fd):")
+
+
+#: What can be done about other reasons.
+_REMEDIES: Final[Mapping[Reason, str]] = {
+    Reason.EXPIRED: "ask the server's owner to renew its certificate, or set this machine's clock;",
+    Reason.NOT_YET_VALID: "set this machine's clock, or wait until the certificate is valid;",
+    Reason.REVOKED: "ask the server's owner for the certificate that replaces it;",
+}
+_OTHER_REMEDY: Final = "ask the server's owner for a certificate that can be verified;"
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """
+    The command as it was given, to be given again with something changed.
+
+    @ivar given: its options and arguments; the first argument is the target.
+    @ivar target: what the target was read as.
+    @ivar command: the program to run, if there is one.
+    """
+
+    given: Given
+    target: Target
+    command: tuple[str, ...] = ()
+
+    def changed(self, **changes: str) -> str:
+        """
+        The command line with other values for some options.
+
+        @param changes: by the attributes of L{TLSOptions}.
+        """
+        named = {optionNamed(TLSOptions, attribute).name: value for attribute, value in changes.items()}
+        words = ["attach", self._targetText()]
+        for name, values in self.given.values.items():
+            if name not in named:
+                words += [self._word(name, value) for value in values]
+        words += [f"--{name}={value}" for name, value in named.items()]
+        if self.command:
+            words += ["--", *self.command]
+        return f"{thisCommand()} {shlex.join(words)}"
+
+    def _targetText(self) -> str:
+        """
+        The target as it was given; without a password.
+        """
+        text = self.given.arguments[0]
+        return self.target.describe() if self.target.password and "@" in text else text
+
+    @staticmethod
+    def _word(name: str, value: str) -> str:
+        """
+        One option as it was given; a secret is not repeated.
+        """
+        option = ALL_OPTIONS.get(name)
+        if option is not None and option.secret and not _POINTER.match(value):
+            value = "..."
+        return f"--{name}={value}" if value else f"--{name}"
+
+
+def _keep(refusal: Refusal, target: Target, directory: Path) -> dict[str, str]:
+    """
+    Keep the certificate that was refused.
+
+    @return: the option that would have it believed: by its file, or by itself where it cannot be kept.
+    """
+    assert refusal.certificate is not None
+    place = re.sub(r"[^A-Za-z0-9.\-]", "_", joinHostPort(target.host, target.port))
+    path = directory / "refused" / f"{place}.pem"
+    try:
+        writePrivate(path, refusal.certificate.public_bytes(Encoding.PEM))
+    except CertificateFileError:
+        return {"caData": formatData(refusal.certificate.public_bytes(Encoding.DER))}
+    return {"caCerts": str(path)}
+
+
+def _ways(refusal: Refusal, invocation: Invocation, directory: Path) -> list[tuple[str, str]]:
+    """
+    The ways on, each with its command.
+    """
+    ways: list[tuple[str, str]] = []
+    certificate = refusal.certificate
+    if refusal.reason in _UNKNOWN and certificate is not None:
+        what = "authority" if refusal.depth else "certificate"
+        ways = [
+            (
+                f"trust this {what}, if its owner names the same fingerprint:",
+                invocation.changed(**_keep(refusal, invocation.target, directory)),
+            ),
+            (
+                "or name the authority (CA) that signed it, if you have its certificate:",
+                invocation.changed(caCerts="CA.pem"),
+            ),
+        ]
+    elif refusal.reason in _MISNAMED and certificate is not None:
+        ways = _names(refusal, invocation)
+    else:
+        ways = [(_REMEDIES.get(refusal.reason, _OTHER_REMEDY), "")]
+    off = VerifyMode.NONE.value
+    ways.append(
+        (
+            "or switch verification off this once, and anybody in between can read and change everything:",
+            invocation.changed(serverVerifyMode=off),
+        )
+    )
+    return ways
+
+
+def _names(refusal: Refusal, invocation: Invocation) -> list[tuple[str, str]]:
+    """
+    The ways on where the certificate is for other names, or for none.
+    """
+    assert refusal.certificate is not None
+    try:
+        names = subjectAlternativeNames(refusal.certificate)
+    except ValueError:
+        names = ()
+    ways = []
+    exact = [name for name in names if not name.startswith("*")]
+    if exact:
+        ways.append(
+            (
+                "say which of its names you mean, if you know that this is that server:",
+                invocation.changed(serverHostname=exact[0]),
+            )
+        )
+    ways.append(
+        (
+            "or take any name, and anybody with a certificate from an authority that you trust can stand in:",
+            invocation.changed(checkHostname="no"),
+        )
+    )
+    return ways
+
+
+def explain(refusal: Refusal, invocation: Invocation, directory: Path) -> str:
+    """
+    Say why a server was refused, and the ways on.
+
+    @param directory: where the user's files are; the certificate is kept in C{refused} there.
+    @return: several lines.
+    """
+    lines = [
+        f"{invocation.target.describe()} cannot be verified: {refusal.sentence()}.",
+        f"{_WORDS}; nothing was sent to the server.",
+        "",
+        "The ways on:",
+    ]
+    for text, command in _ways(refusal, invocation, directory):
+        lines.append(f"  {text}")
+        if command:
+            lines.append(f"    {command}")
+    return "\n".join(lines)

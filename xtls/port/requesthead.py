@@ -38,6 +38,9 @@ _TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 #: Method, target, version (RFC 9112, section 3).  A target has no spaces, no fragment, and is ASCII.
 _REQUEST_LINE: Final = re.compile(rb"(%s) ([\x21\x22\x24-\x7e]+) HTTP/([0-9])\.([0-9])" % _TOKEN)
 
+#: How a target in absolute form begins (RFC 9112, section 3.2.2).
+_ABSOLUTE: Final = re.compile(rb"https?://[^/?]*", re.IGNORECASE)
+
 #: Name, colon, value (RFC 9112, section 5).
 _FIELD: Final = re.compile(rb"(%s):([\t\x20-\x7e\x80-\xff]*)" % _TOKEN)
 
@@ -92,6 +95,18 @@ class RequestHead:
         """
         members = b",".join(self.all(name)).split(b",")
         return tuple(stripped for member in members if (stripped := member.strip(b" \t")))
+
+    @property
+    def path(self) -> bytes:
+        """
+        The target in origin form: with its path and query only (RFC 9112, section 3.2.1).  What has none,
+        such as C{*}, stays as it is.
+        """
+        absolute = _ABSOLUTE.match(self.target)
+        if absolute is None:
+            return self.target
+        rest = self.target[absolute.end() :]
+        return rest if rest.startswith(b"/") else b"/" + rest
 
     @property
     def host(self) -> str:

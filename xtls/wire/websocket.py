@@ -289,6 +289,22 @@ class WebSocketAcceptor:
         self.closeTimeout = closeTimeout
         self.messageSize = messageSize
 
+    def stream(
+        self, peer: IAddress, key: bytes, subprotocols: Iterable[bytes] = ()
+    ) -> WebSocketStream | None:
+        """
+        Make the stream of one connection.  It answers the opening handshake as soon as it is connected.
+
+        @param peer: who asks.
+        @param key: the value of the request's C{Sec-WebSocket-Key}.
+        @param subprotocols: what the request offers in C{Sec-WebSocket-Protocol}.
+        @return: L{None} if there is no session for it.
+        @raise OpeningHandshakeError: if the key is wrong.
+        """
+        answer = answerOpening(key, subprotocols)
+        session = self.sessionFactory.buildProtocol(peer)
+        return None if session is None else _ServerStream(self, answer, session)
+
     def accept(
         self,
         transport: ITransport,
@@ -301,18 +317,14 @@ class WebSocketAcceptor:
         Take a connection over, answer its opening handshake, and connect a session to it.
 
         @param leaving: the protocol that has read the request.
-        @param key: the value of the request's C{Sec-WebSocket-Key}.
-        @param subprotocols: what the request offers in C{Sec-WebSocket-Protocol}.
         @param rest: octets that came after the request: they belong to the stream.
         @return: whether there is a session; if there is none, nothing was sent and C{leaving} must answer.
         @raise OpeningHandshakeError: if the key is wrong; likewise.
         """
-        answer = answerOpening(key, subprotocols)
-        session = self.sessionFactory.buildProtocol(transport.getPeer())
-        if session is None:
-            return False
-        handOver(transport, leaving, _ServerStream(self, answer, session), rest)
-        return True
+        stream = self.stream(transport.getPeer(), key, subprotocols)
+        if stream is not None:
+            handOver(transport, leaving, stream, rest)
+        return stream is not None
 
 
 class _ClientStream(WebSocketStream):

@@ -40,7 +40,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from xtls.wire.inflow import receiveDirectly, receiveNoMore
-from xtls.wire.outflow import Buffer, Outflow
+from xtls.wire.outflow import Buffer, IBufferTransport, Outflow
 from xtls.wire.producing import Source
 
 __all__ = ["LayeredTransport"]
@@ -57,7 +57,7 @@ def drop(view: memoryview) -> None:
     """
 
 
-@implementer(IConsumer, IPushProducer, IHalfCloseableProtocol)
+@implementer(IBufferTransport, IConsumer, IPushProducer, IHalfCloseableProtocol)
 class LayeredTransport(ProtocolWrapper):
     """
     A protocol to the transport below, a transport to the protocol above.  A subclass provides
@@ -465,6 +465,13 @@ class LayeredTransport(ProtocolWrapper):
             self.transport.loseConnection()
 
     # The transport above: pressure.
+
+    @property
+    def pending(self) -> int:
+        """
+        Octets that were written and that the socket has not taken.
+        """
+        return self._outflow.pending
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         """

@@ -2,14 +2,15 @@
 Getting octets out: at once when the socket takes them, and with pressure when it does not.
 
 Twisted's own C{transport.write} waits for the reactor's next turn with every write: it arms the
-writer, polls, sends and disarms.  An L{Outflow} sends at once and arms the writer only for what a socket did not
-take; and from then until all of it has gone, its source is paused.  That is the whole of the back
-pressure: what one connection holds in one direction is bounded by what its source delivers in one
-turn.
+writer, polls, sends and disarms.  An L{Outflow} sends at once and arms the writer only for what a
+socket did not take; and from then until all of it has gone, its source is paused.  That is the whole
+of the back pressure: what one connection holds in one direction is bounded by what its source
+delivers in one turn.
 
-How it works on a socket of Twisted's.  Nothing is ever put into the transport's own buffer.  When a
-send is short, the rest is kept here, the outflow registers itself with the transport as a pull producer and asks
-for writability (C{startWriting}); the transport finds its own buffer empty and calls
+How it works on a socket of Twisted's.  Nothing is ever put into the transport's own buffer, unless a
+send fails for another reason than want of room: then the transport meets the same failure itself.
+When a send is short, the rest is kept here, the outflow registers itself with the transport as a pull
+producer and asks for writability (C{startWriting}); the transport finds its own buffer empty and calls
 L{Outflow.resumeProducing}, which sends more.  When all has gone it unregisters, and sends at once
 again.
 
@@ -24,11 +25,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from twisted.internet.interfaces import IPushProducer, ITransport
-from zope.interface import Interface, implementer
+from zope.interface import Attribute, Interface, implementer
 
 from xtls.wire.inflow import directSocket
 
-__all__ = ["Buffer", "IBufferProtocol", "Outflow"]
+__all__ = ["Buffer", "IBufferProtocol", "IBufferTransport", "Outflow"]
 
 Buffer = bytes | memoryview
 
@@ -51,55 +52,82 @@ class IBufferProtocol(Interface):
         """
 
 
+class IBufferTransport(Interface):
+    """
+    A transport that can send octets without a copy of its own.
+    """
+
+    pending: int = Attribute("Octets that were written and that the socket has not taken.")
+
+    def write(data: Buffer) -> None:
+        """
+        Send.
+
+        @param data: a view need only be valid during this call.
+        """
+
+
 @implementer(IPushProducer)
 class Outflow:
     """
     What goes out of a connection in one direction.
 
-    @ivar pending: octets that were accepted and that the socket has not taken; on other transports
-        than sockets always 0.
     @ivar paused: whether the source is asked to pause.
     """
 
     __slots__ = (
         "_drained",
         "_kept",
+        "_keptSize",
         "_pause",
         "_registered",
         "_resume",
         "_socket",
         "_transport",
+        "_views",
         "paused",
-        "pending",
     )
 
     _transport: Any
 
-    def __init__(
-        self, transport: ITransport, pause: Callable[[], None], resume: Callable[[], None]
-    ) -> None:
+    def __init__(self, transport: ITransport, pause: Callable[[], None], resume: Callable[[], None]) -> None:
         """
         @param transport: a connected transport.  Nobody else writes to it from now on.
         @param pause: called when the transport cannot take more: stop the source.
         @param resume: called when all has gone: let the source go on.
+        @raise RuntimeError: if the transport has a producer already.
         """
         self._transport = transport
         self._pause = pause
         self._resume = resume
         self._kept: deque[memoryview] = deque()
+        self._keptSize = 0
         self._drained: Callable[[], None] | None = None
-        self.pending = 0
         self.paused = False
-        self._registered = False
-        self._socket = directSocket(transport)
+        self._views = IBufferTransport.providedBy(transport)
+        # Without this name it could not be seen whether others have written before.
+        self._socket = directSocket(transport) if hasattr(transport, "_tempDataBuffer") else None
         if self._socket is None:
             self._registered = True
             self._transport.registerProducer(self, True)
             return
+        self._registered = False
+        if self._transport.producer is not None:
+            raise RuntimeError(f"{transport!r} has a producer: {self._transport.producer!r}")
         if self._socket.family != getattr(socket, "AF_UNIX", None):
             self._transport.setTcpNoDelay(True)
         if self._othersPending():
-            self._await()  # somebody wrote before us: those octets go first
+            self._await()  # those go first
+
+    @property
+    def pending(self) -> int:
+        """
+        Octets that were written and that the socket has not taken; 0 where that cannot be known.
+        """
+        if self._socket is None and self._views:
+            below: int = self._transport.pending
+            return below
+        return self._keptSize
 
     def write(self, data: Buffer) -> None:
         """
@@ -109,28 +137,32 @@ class Outflow:
         """
         sock = self._socket
         if sock is None:
-            self._transport.write(data if isinstance(data, bytes) else bytes(data))
+            self._transport.write(data if self._views or isinstance(data, bytes) else bytes(data))
             return
         if self._registered:
             self._keep(data)
+            self.pauseProducing()
             return
         try:
             sent = sock.send(data)
-        except OSError as e:
-            self._failed(e, data)
-            return
+        except OSError:
+            sent = 0  # the next attempt, which follows at once, tells whether that was for want of room
         if sent < len(data):
             self._keep(memoryview(data)[sent:])
-            self._await()
+            if self._await():
+                self.pauseProducing()
 
     def whenDrained(self, call: Callable[[], None]) -> None:
         """
-        Call once when all that was written has gone to the socket; at once when it has already.
-        On other transports than sockets this is at once: those keep their own order.
+        Nothing more will be written: let go of the transport when all has gone to the socket, and then call.
+        That is at once when it has already, and on other transports than sockets: those keep their own order.
+
+        @param call: called once, unless the connection is lost before, or another call takes its place.
         """
         if self._socket is not None and self._registered:
             self._drained = call
         else:
+            self.close()
             call()
 
     def close(self) -> None:
@@ -145,36 +177,26 @@ class Outflow:
 
     def _othersPending(self) -> bool:
         """
-        Whether the transport's own buffer holds octets.  Where that cannot be seen, assume so.
+        Whether the transport's own buffer holds octets.
         """
-        transport = self._transport
-        return bool(getattr(transport, "dataBuffer", True) or getattr(transport, "_tempDataBuffer", True))
+        return bool(self._transport.dataBuffer or self._transport._tempDataBuffer)
 
     def _keep(self, data: Buffer) -> None:
         """
         Remember what could not be sent.
         """
         self._kept.append(memoryview(bytes(data)))
-        self.pending += len(data)
-        self.pauseProducing()
+        self._keptSize += len(data)
 
-    def _await(self) -> None:
+    def _await(self) -> bool:
         """
         Have L{resumeProducing} called as soon as the socket takes more (and once at once).
+
+        @return: whether there is still something to wait for.
         """
         self._registered = True
         self._transport.registerProducer(self, False)
-
-    def _failed(self, error: OSError, data: Buffer) -> None:
-        """
-        A send failed: keep the octets if that was for want of room; else let the transport meet the same
-        failure itself, which ends the connection as the reactor does it.
-        """
-        if isinstance(error, BlockingIOError):
-            self._keep(data)
-            self._await()
-        else:
-            self._transport.write(bytes(data))
+        return self._registered
 
     def _sendKept(self, sock: socket.socket) -> None:
         """
@@ -186,7 +208,7 @@ class Outflow:
                 if not kept:
                     break
                 sent = sock.send(kept[0])
-                self.pending -= sent
+                self._keptSize -= sent
                 if sent < len(kept[0]):
                     kept[0] = kept[0][sent:]
                     break
@@ -194,14 +216,21 @@ class Outflow:
         except BlockingIOError:
             pass
         except OSError:
-            rest = b"".join(kept)
-            self.close()
-            self._transport.write(rest)  # it meets the same failure, and says so
-            return
-        if kept:
+            self._passOn()
+        if kept or self._othersPending():
             self._transport.startWriting()
         else:
             self._allGone()
+
+    def _passOn(self) -> None:
+        """
+        A send failed: let the transport meet the same failure itself.  Then it ends the connection as the
+        reactor does; or, where this was a want of memory, it tries again.
+        """
+        rest = b"".join(self._kept)
+        self._kept.clear()
+        self._keptSize = 0
+        self._transport.write(rest)
 
     def _allGone(self) -> None:
         """
@@ -213,14 +242,14 @@ class Outflow:
             self.paused = False
             self._resume()
         if drained is not None:
-            drained()
+            self.whenDrained(drained)  # again, if there is more now
 
     def _forget(self) -> None:
         """
         Drop what is kept.
         """
         self._kept.clear()
-        self.pending = 0
+        self._keptSize = 0
         self._drained = None
 
     # What the transport calls.

@@ -27,6 +27,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from tests.support.programs import environment
+
 #: How long a block may run, or a server may take to start, in seconds.
 DEADLINE: Final = 60.0
 
@@ -179,14 +181,7 @@ class Reader:
         """
         self._scratch = scratch
         self._running: list[subprocess.Popen[bytes]] = []
-        programs = os.path.dirname(sys.executable)
-        kept = {name: value for name, value in os.environ.items() if name in ("LANG", "LC_ALL", "TZ", "CI")}
-        self._environment = {
-            **kept,
-            "HOME": str(scratch),
-            "PATH": os.pathsep.join([programs, os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"]),
-            "PYTHONUNBUFFERED": "1",
-        }
+        self._environment = environment(scratch)
 
     def follow(self, text: str) -> None:
         """

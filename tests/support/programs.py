@@ -22,6 +22,8 @@ from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from xtls.config.locations import SEARCH_VARIABLES
+
 #: How long a program may take to do anything, in seconds.
 DEADLINE: Final = 30.0
 
@@ -78,7 +80,15 @@ def environment(home: Path, more: Mapping[str, str] | None = None) -> dict[str, 
     """
     kept = ("LANG", "LC_ALL", "TZ", "CI", "SSL_CERT_FILE")
     variables = {name: value for name, value in os.environ.items() if name in kept or name.startswith("PIP_")}
-    return {**variables, "HOME": str(home), "PATH": PATH, "PYTHONUNBUFFERED": "1", **(more or {})}
+    return {
+        **variables,
+        "HOME": str(home),
+        "PATH": PATH,
+        "PYTHONUNBUFFERED": "1",
+        # where an ordinary user's are; an administrator's would be the machine's own
+        SEARCH_VARIABLES[0]: str(home / ".config" / "xtls"),
+        **(more or {}),
+    }
 
 
 def run(

@@ -44,7 +44,7 @@ from tests.support.faults import (
 )
 from tests.support.handshakes import GREETINGS, Handshake, saved
 from tests.support.logs import recordLogs
-from xtls.config.options import TLSOptions, TLSVersion, TLSVersions, VerifyMode
+from xtls.config.options import Layer, TLSOptions, TLSVersion, TLSVersions, VerifyMode, resolve
 from xtls.errors import OptionError, PeerVerificationError
 from xtls.testing.authority import Authority
 from xtls.trust.certificates import KeyPair, selfSigned
@@ -437,6 +437,19 @@ class VerifyFlagsTests(SynchronousTestCase):
         self.assertIsNone(self.reasonOf(pair, caData=lax.pem))
         self.assertIs(self.reasonOf(pair, caData=lax.pem, verifyFlags=("X509_STRICT",)), Reason.STRICT)
 
+    def test_names(self) -> None:
+        """
+        Every flag that the option knows is one that is known here.
+        """
+        names = (
+            "DEFAULT,CRL_CHECK_LEAF,CRL_CHECK_CHAIN,VERIFY_X509_STRICT,X509_TRUSTED_FIRST,ALLOW_PROXY_CERTS,"
+        )
+        said = Layer("program", {"ssl-verify-flags": names + "X509_PARTIAL_CHAIN"})
+        flags = resolve(TLSOptions, said).verifyFlags
+        self.assertEqual(len(flags), 7)
+        crl = AUTHORITY.revocations().public_bytes(Encoding.PEM)
+        self.assertIsNone(self.reasonOf(GOOD_SERVER, caData=AUTHORITY.pem + crl, verifyFlags=flags))
+
     def test_revoked(self) -> None:
         """
         Where a revocation list comes with the CAs, what is on it is refused, and nothing else.
@@ -717,6 +730,13 @@ class ResumptionTests(SynchronousTestCase):
             self.assertEqual(second.server.reason, "peer did not return a certificate")
             self.assertEqual(second.server.received, b"")
 
+    def test_lifetime(self) -> None:
+        """
+        After an hour a client must show its certificate again.
+        """
+        context = server(self, caData=AUTHORITY.pem).serverConnectionForTLS(None).get_context()
+        self.assertEqual(context.get_timeout(), 3600)
+
     def test_noTickets(self) -> None:
         """
         They can be switched off.
@@ -879,6 +899,7 @@ class BadOptionsTests(SynchronousTestCase):
         key = rsa.generate_private_key(public_exponent=65537, key_size=1024)
         error = self.assertRaises(OptionError, server, self, AUTHORITY.issue(NAME, key=key))
         self.assertEqual(error.option, "ssl-cert")
+        self.assertIn(NAME, error.problem)
 
 
 class Recorder(Protocol):

@@ -29,6 +29,7 @@ from xtls.trust.anchors import TrustAnchors, trustAnchors
 from xtls.trust.certificates import KeyPair
 from xtls.trust.keypairs import clientKeyPair, serverKeyPairs
 from xtls.trust.names import ReferenceIdentifier
+from xtls.trust.sentences import called
 from xtls.trust.sni import NameTable
 from xtls.trust.verification import Policy
 from xtls.trust.verifier import Verifier, introduce, refusalOf
@@ -108,7 +109,8 @@ def _show(context: SSL.Context, pair: KeyPair, options: TLSOptions) -> None:
         for each in pair.chain:
             context.add_extra_chain_cert(each)
     except SSL.Error as e:
-        raise options.error("cert", f"OpenSSL does not take the certificate ({_reason(e)})") from None
+        subject = called(pair.certificate.subject)
+        raise options.error("cert", f"OpenSSL does not take that of {subject}: {_reason(e)}") from None
 
 
 def _protocolChooser(spoken: tuple[bytes, ...]) -> Callable[[SSL.Connection, list[bytes]], bytes]:

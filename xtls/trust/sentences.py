@@ -19,7 +19,7 @@ from xtls.trust.names import PresentedIdentifiers, printable
 if TYPE_CHECKING:
     from xtls.trust.verification import Refusal
 
-__all__ = ["sentenceFor"]
+__all__ = ["called", "sentenceFor"]
 
 #: How many names are listed.
 _LISTED: Final = 6
@@ -61,7 +61,7 @@ def _listed(names: tuple[str, ...]) -> str:
     return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
 
 
-def _called(name: x509.Name) -> str:
+def called(name: x509.Name) -> str:
     """
     A distinguished name by its Common Name, or else whole.
     """
@@ -85,11 +85,11 @@ def _whose(refusal: Refusal, certificate: x509.Certificate) -> str:
     Which certificate it is about.
     """
     if refusal.depth:
-        return f"the certificate of the authority {_called(certificate.subject)}"
+        return f"the certificate of the authority {called(certificate.subject)}"
     names = _usable(_presented(certificate))
     if names:
         return f"the certificate for {printable(names[0])}"
-    return f"the certificate of {_called(certificate.subject)}"
+    return f"the certificate of {called(certificate.subject)}"
 
 
 def _usable(presented: PresentedIdentifiers) -> tuple[str, ...]:
@@ -116,7 +116,7 @@ def _notYetValid(refusal: Refusal, certificate: x509.Certificate) -> str:
 
 
 def _unknownCA(refusal: Refusal, certificate: x509.Certificate) -> str:
-    whose, issuer = _whose(refusal, certificate), _called(certificate.issuer)
+    whose, issuer = _whose(refusal, certificate), called(certificate.issuer)
     if certificate.issuer == certificate.subject:
         whose = "the chain of certificates"
         problem = f"ends at {issuer}, which is not trusted here"
@@ -181,11 +181,11 @@ _USAGES: Final = {
 
 
 def _notACA(refusal: Refusal, certificate: x509.Certificate) -> str:
-    return f"the chain of certificates goes through {_called(certificate.subject)}, which is no authority"
+    return f"the chain of certificates goes through {called(certificate.subject)}, which is no authority"
 
 
 def _pathLength(refusal: Refusal, certificate: x509.Certificate) -> str:
-    subject = _called(certificate.subject)
+    subject = called(certificate.subject)
     return f"there are more authorities below {subject} than its certificate allows (pathlen)"
 
 
@@ -194,20 +194,20 @@ def _nameConstraints(refusal: Refusal, certificate: x509.Certificate) -> str:
 
 
 def _revoked(refusal: Refusal, certificate: x509.Certificate) -> str:
-    return f"{_whose(refusal, certificate)} was revoked by {_called(certificate.issuer)}"
+    return f"{_whose(refusal, certificate)} was revoked by {called(certificate.issuer)}"
 
 
 def _noRevocationList(refusal: Refusal, certificate: x509.Certificate) -> str:
-    issuer = _called(certificate.issuer)
+    issuer = called(certificate.issuer)
     return f"there is no revocation list of {issuer} to check {_whose(refusal, certificate)} with"
 
 
 def _staleRevocationList(refusal: Refusal, certificate: x509.Certificate) -> str:
-    return f"the revocation list of {_called(certificate.issuer)} is out of date"
+    return f"the revocation list of {called(certificate.issuer)} is out of date"
 
 
 def _badSignature(refusal: Refusal, certificate: x509.Certificate) -> str:
-    return f"the signature on {_whose(refusal, certificate)} is not that of {_called(certificate.issuer)}"
+    return f"the signature on {_whose(refusal, certificate)} is not that of {called(certificate.issuer)}"
 
 
 def _weak(refusal: Refusal, certificate: x509.Certificate) -> str:

@@ -120,6 +120,20 @@ class ReadTests(SynchronousTestCase):
         for line in (b"GET http://h/x HTTP/1.1", b"OPTIONS * HTTP/1.1", b"CONNECT h:443 HTTP/1.1"):
             self.assertEqual(read(request(b"Host: h", line=line)).target, line.split(b" ")[1])
 
+    def test_path(self) -> None:
+        """
+        The path and query of a target are those behind scheme and host, if it has these.
+        """
+        for target, path in (
+            (b"/a?b", b"/a?b"),
+            (b"http://h/a?b", b"/a?b"),
+            (b"HTTPS://h:1", b"/"),
+            (b"http://h?b", b"/?b"),
+            (b"//h/a", b"//h/a"),
+            (b"*", b"*"),
+        ):
+            self.assertEqual(read(request(b"Host: h", line=b"GET %s HTTP/1.1" % target)).path, path)
+
     def test_hosts(self) -> None:
         """
         A host is a name or an address, with or without a port; it may be empty.

@@ -149,6 +149,8 @@ class PageChannel(HTTPChannel):
         """
         self._answering = False
         super().requestDone(request)
+        if self._stuck is not None:
+            self.setTimeout(None)  # the next request has its time when this answer is read
         if self._peerDone and self.persistent and not self._answering:
             self.loseConnection()
 
@@ -185,6 +187,7 @@ class PageChannel(HTTPChannel):
         The transport is full: the peer must read.
         """
         self._watch()
+        self.setTimeout(None)
         super().pauseProducing()
 
     def resumeProducing(self) -> None:
@@ -192,6 +195,8 @@ class PageChannel(HTTPChannel):
         The peer has read.
         """
         self._unstick()
+        if not self._answering:
+            self.setTimeout(self.web.options.httpTimeout)
         super().resumeProducing()
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]

@@ -53,8 +53,8 @@ _HEADERS: Final = (
 #: A range of octets that twisted.web reads as it should: one, and not longer than any file.
 _RANGE: Final = re.compile(rb"bytes=(?:[0-9]{1,18}-[0-9]{0,18})")
 
-#: What of a path's segment no file has that is meant to be seen.
-_HIDDEN: Final = re.compile(rb"[\x00-\x1f\x7f]|\.(?!well-known\Z)|.*[/\\]")
+#: Names of files that nobody is meant to see, and what is no name of a file.
+_HIDDEN: Final = re.compile(rb"(?s:.*[\x00-\x1f\x7f/\\])|\.(?!well-known\Z)")
 
 
 def pages(wwwDirectory: str | None = None) -> IResource:

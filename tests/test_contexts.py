@@ -1033,6 +1033,17 @@ class StockTransportTests(StockTestCase):
                 assert isinstance(here.lost.value, SSL.Error)
                 self.assertIn("alert", here.lost.value.args[0][-1][-1])
 
+    def test_systemAuthorities(self) -> None:
+        """
+        Whom the system believes, a server does not (trap 9).
+        """
+        self.patch(os, "environ", {"SSL_CERT_FILE": saved(self, STRANGER.pem)})
+        one = client(cert=(saved(self, STRANGER.issue("c", clientAuth=True)),))
+        here, there = self.connect(one, server(self, caData=AUTHORITY.pem))
+        assert there.lost is not None and isinstance(there.lost.value, PeerVerificationError)
+        self.assertIs(there.lost.value.refusal.reason, Reason.UNKNOWN_CA)
+        self.assertEqual((here.received, there.received), (b"", b""))
+
     def test_servername(self) -> None:
         """
         Several certificates, and clients without one, likewise (trap 2).

@@ -14,7 +14,8 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from xtls.programs.running import ENDING, theReactor, untilDone
+from xtls.programs.messages import LogLines
+from xtls.programs.running import ENDING, runCommand, theReactor, untilDone
 
 
 class _Reactor(MemoryReactorClock):
@@ -136,3 +137,25 @@ class UntilDoneTests(SynchronousTestCase):
         from twisted.internet import reactor
 
         self.assertIs(theReactor(), reactor)
+
+
+class RunCommandTests(SynchronousTestCase):
+    """
+    L{runCommand}.
+    """
+
+    def test_logShown(self) -> None:
+        """
+        The log is shown from the beginning, with the steps if that is asked for, and then the work begins.
+        """
+        begun: list[object] = []
+
+        class Beginner:
+            def beginLoggingTo(self, observers: list[object], *, redirectStandardIO: bool) -> None:
+                begun.extend(observers)
+
+        def start(_: object) -> Deferred[int]:
+            self.assertEqual(begun, [LogLines(True)])
+            return succeed(5)
+
+        self.assertEqual(runCommand(start, verbose=True, reactor=_Reactor(), beginner=Beginner()), 5)

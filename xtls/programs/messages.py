@@ -34,7 +34,7 @@ def say(text: str) -> None:
     Tell the user something.
     """
     try:
-        print(f"xtls: {text}", file=sys.stderr, flush=True)
+        print(text if text.startswith(f"{_NAME} ") else f"{_NAME}: {text}", file=sys.stderr, flush=True)
     except OSError:
         pass  # nobody listens, or a terminal in non-blocking mode is full
 
@@ -53,7 +53,7 @@ def thisCommand() -> str:
 
 
 @implementer(ILogObserver)
-@dataclass
+@dataclass(frozen=True)
 class LogLines:
     """
     Says what is logged.
@@ -81,10 +81,8 @@ class LogLines:
         say(text.strip())
 
 
-def showLog(verbose: bool, beginner: Any = globalLogBeginner) -> LogLines:
+def showLog(verbose: bool, beginner: Any = globalLogBeginner) -> None:
     """
     From now on, say what is logged.
     """
-    lines = LogLines(verbose)
-    beginner.beginLoggingTo([lines], redirectStandardIO=False)
-    return lines
+    beginner.beginLoggingTo([LogLines(verbose)], redirectStandardIO=False)

@@ -10,11 +10,14 @@ from types import FrameType
 from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.logger import globalLogBeginner
 from twisted.python.failure import Failure
 
+from xtls.programs.messages import showLog
+from xtls.programs.standardio import openMissing
 from xtls.programs.statuses import ExitStatus
 
-__all__ = ["ENDING", "theReactor", "untilDone"]
+__all__ = ["ENDING", "runCommand", "theReactor", "untilDone"]
 
 #: The signals that end a command, and the status with which it ends then.
 ENDING: Final[Mapping[int, int]] = {
@@ -123,3 +126,23 @@ def untilDone(
         run.failure.raiseException()
     assert run.status is not None
     return run.status
+
+
+def runCommand(
+    start: Callable[[Any], Deferred[int]],
+    *,
+    verbose: bool = False,
+    signals: Mapping[int, int | None] = ENDING,
+    reactor: Any = None,
+    beginner: Any = globalLogBeginner,
+) -> int:
+    """
+    Run a command in this process, as L{untilDone} does: its standard descriptors are open, and what is logged
+    is said on standard error.
+
+    @param verbose: whether the steps are said too.
+    @param beginner: what is told where the log goes.
+    """
+    openMissing()
+    showLog(verbose, beginner)
+    return untilDone(start, reactor, signals)

@@ -30,7 +30,11 @@ _MEANINGS: Final[tuple[tuple[str, str], ...]] = (
     ("no application protocol", "no application protocol in common (ALPN, RFC 7301)"),
     ("no shared cipher", "no cipher suite in common"),
     ("no suitable signature algorithm", "no signature algorithm in common"),
-    ("alert handshake failure", "the peer refused the handshake: it found no parameters in common"),
+    (
+        # with TLS 1.2, also what a client gets that sends no certificate to a server that wants one
+        "alert handshake failure",
+        "the peer refused the handshake: it found no parameters in common, or wants a client certificate",
+    ),
     ("alert certificate required", "the peer asks for a client certificate, and none was sent"),
     ("alert unknown ca", "the peer does not trust the certificate that was sent to it (unknown CA)"),
     ("alert certificate expired", "the peer refused the certificate that was sent to it (expired)"),

@@ -445,6 +445,9 @@ class LayeredTransport(ProtocolWrapper):
         The last octet is with the socket.
         """
         self._outflow.close()
+        if self._peerDone and self._failure is None:
+            # Both directions have ended in order.  A Unix socket whose peer has closed may say otherwise.
+            self._failure = _DONE
         if self._peerDone or self._belowDone:
             self.transport.loseConnection()
         else:

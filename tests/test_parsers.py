@@ -19,6 +19,7 @@ from xtls.endpoints.client import TLSClientEndpoint, WebSocketClientEndpoint
 from xtls.endpoints.description import Description, quoteValue
 from xtls.endpoints.parsers import clientFromDescription, hasOurKeyword, serverFromDescription
 from xtls.errors import OptionError
+from xtls.port.pages import AttachPage, Directory
 
 #: How options are spelled, by attribute.
 NAMES = {option.attribute: name for name, option in OPTIONS.items()}
@@ -299,6 +300,16 @@ class ServerTests(ParserTests):
         A certificate may be named twice, for a choice by name.
         """
         self.assertIsNotNone(self.endpoint(f"tcp:1:{self.certificate()}:{self.certificate()}").tls)
+
+    def test_pages(self) -> None:
+        """
+        There are no pages, unless a directory of them is named, or none for our own; one that is not there
+        is refused.
+        """
+        self.assertIsNone(self.endpoint("tcp:1").site)
+        self.assertIsInstance(self.endpoint("tcp:1:www-dir=").site, AttachPage)
+        self.assertIsInstance(self.endpoint("tcp:1:www-dir=.").site, Directory)
+        self.assertEqual(self.refused("tcp:1:www-dir=/nonexistent"), ("www-dir", "endpoint string"))
 
     def test_wrongTCP(self) -> None:
         """

@@ -4,7 +4,10 @@ Endpoint strings: the functions that read them, and what the plugins call.
 
 from __future__ import annotations
 
+import base64
 import os
+import re
+from pathlib import Path
 from typing import Any
 
 from twisted.internet import endpoints
@@ -17,6 +20,7 @@ from twisted.internet.endpoints import (
     UNIXClientEndpoint,
 )
 from twisted.internet.interfaces import (
+    IStreamClientEndpoint,
     IStreamClientEndpointStringParserWithReactor,
     IStreamServerEndpointStringParser,
 )
@@ -24,17 +28,20 @@ from twisted.plugin import getPlugins
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from tests.support.identity import authority, serverFile
+import xtls
+from tests.support.identity import authority, serverFile, serverPair
 from tests.support.memory import WiredReactor
 from tests.support.wires import GivenFactory, Recorder
 from xtls.config.definitions import optionNamed
 from xtls.config.modes import Mode
-from xtls.config.options import TLSOptions
+from xtls.config.options import OPTIONS, TLSOptions
+from xtls.config.portoptions import PortOptions
 from xtls.endpoints import strings
 from xtls.endpoints.client import TLSClientEndpoint, WebSocketClientEndpoint
 from xtls.endpoints.server import UpgradeableServerEndpoint
 from xtls.endpoints.strings import clientFromString, parseClient, parseServer, quoteValue, serverFromString
 from xtls.errors import OptionError
+from xtls.trust.certificates import toPEM
 
 CERT, CA_DATA, VERIFY = (
     optionNamed(TLSOptions, attribute).name for attribute in ("cert", "caData", "serverVerifyMode")
@@ -254,3 +261,57 @@ class TogetherTests(SynchronousTestCase):
             reactor.answer()
             self.assertIs(self.successResultOf(connecting), client)
             self.assertEqual((client.received, session.received), (b"welcome", client.greeting), text)
+
+
+class ReferenceTests(SynchronousTestCase):
+    """
+    docs/reference/strings.md is true.
+    """
+
+    def setUp(self) -> None:
+        self.text = (Path(xtls.__file__).parent.parent / "docs/reference/strings.md").read_text("utf-8")
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        (folder / "ca.pem").write_bytes(authority().pem)
+        (folder / "cert.pem").write_bytes(toPEM(serverPair()))
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(folder)
+        self.patch(os, "environ", {**os.environ, "XTLS_SSL_CERT_PATHS": "/nonexistent"})
+
+    def examples(self, mark: str) -> list[str]:
+        """
+        The strings of a block, by the mark before it.
+        """
+        found = re.search(rf"<!-- {mark}:[^>]*-->\n```text\n(.*?)```", self.text, re.DOTALL)
+        assert found is not None, mark
+        data = quoteValue("base64:" + base64.b64encode(authority().pem).decode())
+        return found[1].replace("CA-DATA", data).splitlines()
+
+    def test_clients(self) -> None:
+        """
+        Each example of a client is an endpoint, and those that end in an error do.
+        """
+        reactor = WiredReactor()
+        for text in self.examples("client strings"):
+            verifyObject(IStreamClientEndpoint, clientFromString(reactor, text))
+        for text in self.examples("refused client strings"):
+            self.assertRaises(OptionError, clientFromString, reactor, text)
+
+    def test_servers(self) -> None:
+        """
+        The same for servers.
+        """
+        reactor = WiredReactor()
+        for text in self.examples("server strings"):
+            self.assertIsInstance(serverFromString(reactor, text), UpgradeableServerEndpoint)
+        for text in self.examples("refused server strings"):
+            self.assertRaises(OptionError, serverFromString, reactor, text)
+
+    def test_stockKeywords(self) -> None:
+        """
+        The table of Twisted's spellings has all of them, and what they mean.
+        """
+        section = self.text.partition("## Twisted's keywords")[2].partition("\n## ")[0]
+        table = dict(re.findall(r"^\| `(\w+)` \| `([\w-]+)` \|$", section, re.MULTILINE))
+        stock = {each.stock: name for name, each in OPTIONS.items() if each.stock}
+        self.assertEqual(table, {**stock, "timeout": optionNamed(PortOptions, "connectTimeout").name})

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet import tcp
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
@@ -69,6 +71,17 @@ class LoopbackTestCase(TestCase):
         from twisted.internet import reactor
 
         self.reactor = reactor
+
+    async def quiet(self) -> None:
+        """
+        Wait until no connection is left, which may take no more than a moment.
+        """
+        for _ in range(200):
+            sockets = {*self.reactor.getReaders(), *self.reactor.getWriters()}
+            if not any(isinstance(each, tcp.Connection) for each in sockets):
+                return
+            await deferLater(self.reactor, 0.01, lambda: None)
+        self.fail("connections are left")
 
     def closing(self, port: IListeningPort) -> int:
         """

@@ -8,11 +8,13 @@ text is read like that of every other place, as said in "endpoint string".
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from twisted.internet import endpoints
 from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
+from twisted.web.resource import IResource
 
 from xtls.config.definitions import Layer, Side, optionNamed
 from xtls.config.modes import MODES, Mode, Target, checkHost, parsePort, quotePath, requireTLS
@@ -22,6 +24,7 @@ from xtls.endpoints.description import SOURCE, Description
 from xtls.endpoints.server import UpgradeableServerEndpoint
 from xtls.endpoints.targets import endpointForTarget
 from xtls.errors import OptionError
+from xtls.port.web import pages
 
 __all__ = ["clientFromDescription", "hasOurKeyword", "serverFromDescription"]
 
@@ -171,7 +174,17 @@ def serverFromDescription(reactor: Any, description: Description) -> IStreamServ
         requireTLS(layer, mode, f"expected {_MODE}=tcp too, or no such option")
     tls, options = resolveBoth(layer)
     wrapped = _wrapped(reactor, Description(prefix, description.arguments, tuple(theirs)))
-    return UpgradeableServerEndpoint.fromOptions(wrapped, mode, tls, options, clock=reactor)
+    site = _read(_WWW_DIR, _parsePages, words[_WWW_DIR]) if _WWW_DIR in words else None
+    return UpgradeableServerEndpoint.fromOptions(wrapped, mode, tls, options, clock=reactor, site=site)
+
+
+def _parsePages(text: str) -> IResource:
+    """
+    Read what a port shows to browsers: the files of a directory, or without one a page of our own.
+    """
+    if text and not os.path.isdir(text):
+        raise ValueError(f"there is no directory {text}: expected one, or nothing for a page of our own")
+    return pages(text or None)
 
 
 def _isOption(name: str) -> bool:

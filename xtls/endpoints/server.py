@@ -5,7 +5,6 @@ The server endpoint: a port over any other endpoint.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
@@ -15,6 +14,7 @@ from twisted.internet.interfaces import (
     IReactorTime,
     IStreamServerEndpoint,
 )
+from twisted.web.resource import IResource
 from zope.interface import implementer
 
 from xtls.config.locations import findDefaultCertificate
@@ -23,6 +23,7 @@ from xtls.config.options import TLSOptions
 from xtls.config.portoptions import PortOptions, SSLSwitch
 from xtls.port.upgradeable import Port, UpgradeableFactory
 from xtls.port.upgrades import HTTP_1_1, UpgradePolicy
+from xtls.port.web import WebFactory
 from xtls.trust.contexts import ServerConnectionCreator
 from xtls.trust.keypairs import AUTOMATIC
 
@@ -47,7 +48,7 @@ class UpgradeableServerEndpoint:
     @ivar options: switches, deadlines and limits.
     @ivar clock: for the deadlines; usually the reactor.
     @ivar tls: makes the OpenSSL connections; L{None} for a port without TLS.
-    @ivar site: answers HTTP requests for pages; L{None} for a port without pages.
+    @ivar site: the pages, such as L{pages<xtls.port.web.pages>} makes; L{None} for a port without any.
     """
 
     wrapped: IStreamServerEndpoint
@@ -55,7 +56,7 @@ class UpgradeableServerEndpoint:
     options: PortOptions
     clock: IReactorTime
     tls: IOpenSSLServerConnectionCreator | None = None
-    site: Any = None
+    site: IResource | None = None
 
     @classmethod
     def fromOptions(
@@ -66,7 +67,7 @@ class UpgradeableServerEndpoint:
         options: PortOptions,
         *,
         clock: IReactorTime,
-        site: Any = None,
+        site: IResource | None = None,
     ) -> UpgradeableServerEndpoint:
         """
         Make a port of what the user said.  Whatever is wrong with it shows now, before anything listens.
@@ -88,7 +89,7 @@ class UpgradeableServerEndpoint:
             sessionAvailable=protocolFactory is not None,
             pagesAvailable=self.site is not None,
         )
-        web = None
+        web = WebFactory(policy, self.clock, session=protocolFactory, site=self.site)
         port = Port(policy, protocolFactory, web, self.tls, self.clock)
         return self.wrapped.listen(UpgradeableFactory(port))
 

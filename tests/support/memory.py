@@ -5,6 +5,8 @@ listen with, by a L{Wire<tests.support.wires.Wire>}.
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.testing import MemoryReactorClock
 
@@ -23,9 +25,10 @@ class WiredReactor(MemoryReactorClock):
         @param factory: builds the other end; by default, what was last listened with.
         @return: the connection, on which all that can happen has happened.
         """
-        connecting = (self.unixClients or self.tcpClients)[-1][1 if self.unixClients else 2]
+        connecting: Any = (self.unixClients or self.tcpClients)[-1][1 if self.unixClients else 2]
         if factory is None:
-            factory = (self.unixServers or self.tcpServers)[-1][1]
+            listening: Any = (self.unixServers or self.tcpServers)[-1]
+            factory = listening[1]
         wire = Wire(clock=self)
         server = factory.buildProtocol(wire.server.getPeer())
         client = connecting.buildProtocol(wire.client.getPeer())

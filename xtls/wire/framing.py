@@ -249,28 +249,29 @@ class FrameReader:
 
     def _wholeMessages(self, data: Buffer, at: int, pieces: list[Buffer]) -> int:
         """
-        Read short binary messages, each in one frame, as long as there is nothing else: the fast path.
+        Read binary messages of up to 64 KiB, each in one frame, as long as there is nothing else: the
+        fast path.  Whatever is not as it should be is left for L{_frame}.
 
         @return: where the first octet is that does not belong to one.
         """
-        end = len(data)
-        longest = min(_LENGTH_16 - 1, self._maxMessage)
-        if self._expectMasked:
-            while end - at >= 6 and data[at] == _WHOLE_BINARY:
-                size = data[at + 1] - _MASKED
-                stop = at + 6 + size
-                if not 0 <= size <= longest or stop > end:
+        end, longest = len(data), self._maxMessage
+        masked, keySize = (_MASKED, 4) if self._expectMasked else (0, 0)
+        while end - at >= 4 and data[at] == _WHOLE_BINARY:
+            size = data[at + 1] ^ masked
+            start = at + 2 + keySize
+            if size >= _LENGTH_16:
+                if size != _LENGTH_16:
                     break
-                pieces.append(mask(data[at + 6 : stop], bytes(data[at + 2 : at + 6])))
-                at = stop
-        else:
-            while end - at >= 2 and data[at] == _WHOLE_BINARY:
-                size = data[at + 1]
-                stop = at + 2 + size
-                if size > longest or stop > end:
+                size = data[at + 2] << 8 | data[at + 3]
+                start += 2
+                if size < _LENGTH_16:
                     break
-                pieces.append(data[at + 2 : stop])
-                at = stop
+            stop = start + size
+            if stop > end or size > longest:
+                break
+            piece = data[start:stop]
+            pieces.append(mask(piece, bytes(data[start - 4 : start])) if masked else piece)
+            at = stop
         return at
 
     def _frame(self, data: Buffer, at: int, pieces: list[Buffer]) -> int:

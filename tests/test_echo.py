@@ -75,6 +75,15 @@ class EchoTests(SynchronousTestCase):
             b" each line comes back in upper case\n",
         )
 
+    def test_greetsOtherwise(self) -> None:
+        """
+        What it says first may be said by whoever starts it.
+        """
+        wire, client = Wire(), HalfCloseRecorder()
+        wire.join(client, EchoFactory("good morning").buildProtocol(None))
+        wire.flush()
+        self.assertTrue(client.received.startswith(b"xtls demo: good morning; each line"))
+
     def test_answers(self) -> None:
         """
         Each line comes back in upper case, with the octets that had come with it, and gone before

@@ -64,7 +64,11 @@ class EchoProtocol(Protocol):
 
     transport: Any
 
-    def __init__(self) -> None:
+    def __init__(self, greeting: str = "") -> None:
+        """
+        @param greeting: what to say first; by default, how the peer came in.
+        """
+        self._greeting = greeting
         self.received = 0
         self.sent = 0
         self._input = bytearray()
@@ -76,8 +80,8 @@ class EchoProtocol(Protocol):
         """
         self._outflow = Outflow(self.transport, self._pause, self._resume)
         peer = addressName(self.transport.getPeer())
-        came = f"you came in by {howItCame(self.transport)} from {peer}"
-        self._write(f"xtls demo: {came}; each line comes back in upper case\n".encode())
+        greeting = self._greeting or f"you came in by {howItCame(self.transport)} from {peer}"
+        self._write(f"xtls demo: {greeting}; each line comes back in upper case\n".encode())
 
     def dataReceived(self, data: bytes) -> None:
         """
@@ -174,8 +178,14 @@ class EchoFactory(Factory):
 
     noisy = False
 
+    def __init__(self, greeting: str = "") -> None:
+        """
+        @param greeting: what to say first; by default, how each peer came in.
+        """
+        self._greeting = greeting
+
     def buildProtocol(self, addr: IAddress | None) -> EchoProtocol:
         """
         The session of one connection.
         """
-        return EchoProtocol()
+        return EchoProtocol(self._greeting)

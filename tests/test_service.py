@@ -1,0 +1,299 @@
+"""
+C{twistd xtls}.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+from twisted.internet import endpoints
+from twisted.internet.error import CannotListenError
+from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import ILogObserver, globalLogPublisher
+from twisted.python import usage
+from twisted.trial.unittest import SynchronousTestCase
+
+from xtls.config.locations import SEARCH_VARIABLES
+from xtls.endpoints.strings import enableStockSSL
+from xtls.errors import OptionError
+from xtls.port.upgradeable import UpgradeableFactory
+from xtls.programs.portservice import ListeningError
+from xtls.programs.service import Options, build, makeService
+from xtls.programs.serviceoptions import plan
+from xtls.sessions.forward import ForwardFactory
+from xtls.testing.authority import Authority
+from xtls.trust.certificates import toPEM
+
+FORWARD = "--forward=tcp:127.0.0.1:5900"
+
+
+class ServiceTestCase(SynchronousTestCase):
+    """
+    Tests with a place of their own for the default certificate.
+    """
+
+    def setUp(self) -> None:
+        self.directory = Path(self.mktemp()).absolute()
+        self.patch(os, "environ", {**os.environ, SEARCH_VARIABLES[0]: str(self.directory)})
+        self.addCleanup(enableStockSSL())
+        self.reactor = MemoryReactorClock()
+        self.logged: list[Any] = []
+        observer = cast(ILogObserver, self.logged.append)
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+
+    def options(self, *words: str) -> Options:
+        """
+        The options for a command line.
+        """
+        options = Options()
+        options.parseOptions(words)
+        return options
+
+    def refused(self, *words: str) -> str:
+        """
+        The sentence for which a command line is refused, before anything listens.
+        """
+        error = self.assertRaises(SystemExit, makeService, self.options(*words), self.reactor)
+        self.assertEqual(self.reactor.tcpServers, [])
+        return str(error.code)
+
+
+class OptionsTests(ServiceTestCase):
+    """
+    L{Options}.
+    """
+
+    def test_kind(self) -> None:
+        """
+        It is what twistd expects.
+        """
+        self.assertIsInstance(Options(), usage.Options)
+
+    def test_wrong(self) -> None:
+        """
+        What is not understood ends the program with one sentence and without the usage.
+        """
+        for words in (["--nonsense"], ["argument"], ["--bind-tcp"]):
+            with contextlib.redirect_stdout(io.StringIO()) as output:
+                error = self.assertRaises(SystemExit, Options().parseOptions, words)
+            self.assertTrue(str(error.code).startswith("xtls: "))
+            self.assertNotIn("\n", str(error.code))
+            self.assertEqual(output.getvalue(), "")
+
+    def test_help(self) -> None:
+        """
+        The help has headings and defaults; twistd may ask for it in its own way.
+        """
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            error = self.assertRaises(SystemExit, Options().parseOptions, ["--help"])
+        self.assertEqual(error.code, 0)
+        for expected in ("Usage: twistd", "Listening:", "Timeouts:", "[default: 5]"):
+            self.assertIn(expected, output.getvalue())
+        self.assertEqual(str(Options()), output.getvalue())
+
+    def test_version(self) -> None:
+        """
+        It says its version.
+        """
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            error = self.assertRaises(SystemExit, Options().parseOptions, ["--version"])
+        self.assertEqual((error.code, output.getvalue()[:5]), (0, "xtls "))
+
+    def test_nothing(self) -> None:
+        """
+        Who says nothing is told of it when the service is made.
+        """
+        options = Options()
+        options.parseOptions()
+        self.assertRaises(SystemExit, makeService, options, self.reactor)
+
+
+class MakeServiceTests(ServiceTestCase):
+    """
+    L{makeService} and L{build}.
+    """
+
+    def test_listens(self) -> None:
+        """
+        It listens when it is started, and not before; every socket leads to the backend and to the page.
+        """
+        service = makeService(self.options(FORWARD, "--bind-tcp=1", "--bind-ws=2"), self.reactor)
+        self.assertEqual(self.reactor.tcpServers, [])
+        service.startService()
+        self.assertEqual([server[0] for server in self.reactor.tcpServers], [1, 2])
+        factory = self.reactor.tcpServers[0][1]
+        assert isinstance(factory, UpgradeableFactory)
+        self.assertIsInstance(factory.port.session, ForwardFactory)
+        self.assertIsNotNone(factory.port.web)
+        self.assertIsNone(factory.port.tls)
+
+    def test_pagesOnly(self) -> None:
+        """
+        Without a backend there are pages only.
+        """
+        self.directory.mkdir()
+        planned = plan(self.options(f"--www-dir={self.directory}", "--bind-tcp=1").given)
+        (listener,) = build(self.reactor, planned)
+        self.assertIsNone(listener.session)
+        self.assertEqual(listener.protocols(), "http")
+
+    def test_stockStrings(self) -> None:
+        """
+        From then on Twisted's own function understands our strings too.
+        """
+        makeService(self.options(FORWARD, "--bind-tcp=1"), self.reactor)
+        endpoints.clientFromString(self.reactor, "ssl:h:1:ssl-check-hostname=no")
+
+    def test_reactor(self) -> None:
+        """
+        By default it is for the reactor of the process.
+        """
+        makeService(self.options(FORWARD, "--bind-tcp=1"))
+
+    def test_listenStrings(self) -> None:
+        """
+        Any endpoint string may be listened on: Twisted's become ports, ours are.
+        """
+        planned = plan(
+            self.options(FORWARD, "--http-upgrade=no", "--listen=tcp:1", "--listen=xtls:tcp:2").given
+        )
+        stock, ours = build(self.reactor, planned)
+        self.assertFalse(stock.endpoint.options.httpUpgrade)
+        self.assertTrue(ours.endpoint.options.httpUpgrade)
+        self.assertIsNotNone(ours.endpoint.site)
+
+    def test_ownPages(self) -> None:
+        """
+        A string of ours keeps its own pages.
+        """
+        self.directory.mkdir()
+        planned = plan(
+            self.options(
+                FORWARD, f"--listen=xtls:tcp:2:www-dir={self.directory}", "--listen=xtls:tcp:3"
+            ).given
+        )
+        one, other = build(self.reactor, planned)
+        self.assertIsNot(one.endpoint.site, other.endpoint.site)
+
+    def test_wrong(self) -> None:
+        """
+        Whatever does not fit together is refused in one sentence that names the option, before anything
+        listens.
+        """
+        for option, words in {
+            "forward": ("--bind-tcp=1",),
+            "bind-tcp": (FORWARD,),
+            "forward ": ("--forward=nonsense:1", "--bind-tcp=1"),
+            "forward  ": ("--forward=tcp:x", "--bind-tcp=1"),
+            "forward   ": ("--forward=ssl:h:1:ssl-protocol=SSLv3", "--bind-tcp=1"),
+            "listen": (FORWARD, "--listen=nonsense"),
+            "ssl-cert": (FORWARD, "--bind-ssl=1"),
+            "ssl-cert ": (FORWARD, "--bind-tcp=1", "--ssl-cert=/no/such/file"),
+            "ssl-cert  ": (FORWARD, "--bind-tcp=1", "--ssl=on"),
+            "ssl-ca-certs": (FORWARD, "--bind-tcp=1", "--ssl-cert=auto", "--ssl-ca-certs=/no/such/file"),
+        }.items():
+            sentence = self.refused(*words)
+            self.assertTrue(sentence.startswith(f"xtls: {option.strip()} ("), sentence)
+            self.assertNotIn("\n", sentence)
+
+    def test_wrongKey(self) -> None:
+        """
+        A key that does not match is refused.
+        """
+        self.directory.mkdir()
+        authority = Authority()
+        for name in ("one.pem", "two.pem"):
+            (self.directory / name).write_bytes(toPEM(authority.issue("localhost")))
+        sentence = self.refused(
+            FORWARD,
+            "--bind-tcp=1",
+            f"--ssl-cert={self.directory / 'one.pem'}",
+            f"--ssl-key={self.directory / 'two.pem'}",
+        )
+        self.assertIn("ssl-key (command line)", sentence)
+
+    def certificateEvents(self, *words: str) -> list[str]:
+        """
+        What is logged of the default certificate.
+        """
+        self.logged.clear()
+        build(self.reactor, plan(self.options(FORWARD, "--bind-tcp=1", *words).given))
+        return [f"{event['done']} {event['path']}" for event in self.logged if "done" in event]
+
+    def test_defaultCertificate(self) -> None:
+        """
+        The default certificate is made when asked for, used when it is there, and it is said where that is.
+        """
+        path = self.directory / "ssl-cert.pem"
+        self.assertEqual(self.certificateEvents(), [])
+        self.assertEqual(self.certificateEvents("--ssl-cert=auto"), [f"made {path}"])
+        self.assertEqual(self.certificateEvents("--ssl-cert=auto"), [f"uses {path}"])
+        self.assertEqual(self.certificateEvents(), [f"uses {path}"])
+        self.assertEqual(self.certificateEvents(f"--ssl-cert={path}"), [])
+
+    def test_backendName(self) -> None:
+        """
+        Logs call the backend by its address, without the options, which may be secrets.
+        """
+        for text, expected in (
+            ("ssl:h:1:ssl-key-password=hunter2", "ssl:h:1"),
+            ("ssl://me:hunter2@h:1/?ssl-check-hostname=no", "ssl://me@h:1/"),
+        ):
+            planned = plan(self.options(f"--forward={text}", "--bind-tcp=1").given)
+            (listener,) = build(self.reactor, planned)
+            session: Any = listener.session
+            self.assertEqual(session.name, expected)
+
+    def test_secretsInErrors(self) -> None:
+        """
+        An endpoint string that cannot be understood is not repeated.
+        """
+        error = self.assertRaises(
+            OptionError,
+            build,
+            self.reactor,
+            plan(self.options("--forward=nonsense:ssl-key-password=hunter2", "--bind-tcp=1").given),
+        )
+        self.assertNotIn("hunter2", str(error))
+
+
+class TakenTests(ServiceTestCase):
+    """
+    A port that is taken.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+
+        class Taken(MemoryReactorClock):
+            def listenTCP(self, port: int, *arguments: Any, **keywords: Any) -> Any:
+                raise CannotListenError("127.0.0.1", port, OSError("taken"))
+
+        self.error = io.StringIO()
+        self.patch(sys, "__stderr__", self.error)
+        self.shown: list[Any] = []
+        self.patch(sys, "excepthook", lambda *details: self.shown.append(details))
+        service = makeService(self.options(FORWARD, "--bind-tcp=1"), Taken())
+        self.failure = self.assertRaises(ListeningError, service.privilegedStartService)
+
+    def test_plainly(self) -> None:
+        """
+        The error that ends the program is shown as one sentence, and not as a traceback.
+        """
+        sys.excepthook(ListeningError, self.failure, None)
+        self.assertTrue(self.error.getvalue().startswith("xtls: bind-tcp=1 (command line): cannot listen"))
+        self.assertEqual((self.error.getvalue().count("\n"), self.shown), (1, []))
+
+    def test_others(self) -> None:
+        """
+        Other errors are shown as ever.
+        """
+        other = ValueError()
+        sys.excepthook(ValueError, other, None)
+        self.assertEqual((self.error.getvalue(), self.shown), ("", [(ValueError, other, None)]))

@@ -1,0 +1,175 @@
+"""
+The command line of C{twistd xtls} as a plan.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from xtls.config.definitions import Side
+from xtls.config.modes import Mode
+from xtls.config.portoptions import ALL_OPTIONS, SSLSwitch
+from xtls.errors import OptionError
+from xtls.programs.serviceoptions import Plan, Socket, plan, serviceCommandLine
+
+FORWARD = "--forward=tcp:127.0.0.1:5900"
+
+
+def planned(*words: str) -> Plan:
+    """
+    The plan for a command line.
+    """
+    return plan(serviceCommandLine().parse(words))
+
+
+class PlanTests(SynchronousTestCase):
+    """
+    L{plan}.
+    """
+
+    def refused(self, *words: str) -> OptionError:
+        """
+        Why a command line cannot be used.
+        """
+        return self.assertRaises(OptionError, planned, *words)  # type: ignore[no-any-return]
+
+    def socket(self, *words: str) -> Socket:
+        """
+        The one socket of a plan.
+        """
+        (socket,) = planned(FORWARD, *words).sockets
+        return socket
+
+    def test_modes(self) -> None:
+        """
+        Each option binds a socket in its mode, as often as it is said.
+        """
+        sockets = planned(
+            FORWARD,
+            "--bind-tcp=1",
+            "--bind-tcp=0.0.0.0:2",
+            "--bind-ssl=h:3",
+            "--bind-ws=*:4",
+            "--bind-wss=[::1]:5",
+            "--bind=/run/x",
+            "--listen=systemd:domain=INET:index=0",
+            "--listen=unix:/run/y",
+        ).sockets
+        self.assertEqual(
+            [(socket.mode, socket.place, socket.source) for socket in sockets],
+            [
+                (Mode.TCP, "127.0.0.1:1", "bind-tcp=1"),
+                (Mode.TCP, "0.0.0.0:2", "bind-tcp=0.0.0.0:2"),
+                (Mode.SSL, "h:3", "bind-ssl=h:3"),
+                (Mode.WS, "*:4", "bind-ws=*:4"),
+                (Mode.WSS, "[::1]:5", "bind-wss=[::1]:5"),
+                (Mode.UNIX, "/run/x", "bind=/run/x"),
+                (Mode.TCP, "systemd:domain=INET:index=0", "listen=systemd:domain=INET:index=0"),
+                (Mode.UNIX, "unix:/run/y", "listen=unix:/run/y"),
+            ],
+        )
+
+    def test_endpointStrings(self) -> None:
+        """
+        A socket says which endpoints bind it.
+        """
+        self.assertEqual(self.socket("--bind-tcp=1").endpointStrings(), ("tcp:1:interface=127.0.0.1",))
+        self.assertEqual(self.socket("--listen=tcp6:1").endpointStrings(), ("tcp6:1",))
+
+    def test_optionsOfOneSocket(self) -> None:
+        """
+        What is said with an address is for that socket, and comes before what is said for all.
+        """
+        one, other = planned(
+            FORWARD,
+            "--ssl=on",
+            "--ssl-cert=all.pem",
+            "--close-timeout=3",
+            "--bind-tcp=1,ssl=off,close-timeout=4",
+            "--bind-tcp=2,ssl-cert=two.pem",
+        ).sockets
+        self.assertEqual((one.options.ssl, other.options.ssl), (SSLSwitch.OFF, SSLSwitch.ON))
+        self.assertEqual((one.tls.cert, other.tls.cert), (("all.pem",), ("two.pem",)))
+        self.assertEqual((one.options.closeTimeout, other.options.closeTimeout), (4.0, 3.0))
+
+    def test_destination(self) -> None:
+        """
+        What the port leads to is a backend, a directory of pages, or both.
+        """
+        directory = self.mktemp()
+        self.assertEqual(self.refused("--bind-tcp=1").option, "forward")
+        self.assertEqual(self.refused("--bind-tcp=1", f"--www-dir={directory}").option, "www-dir")
+        import os
+
+        os.mkdir(directory)
+        made = planned("--bind-tcp=1", f"--www-dir={directory}")
+        self.assertEqual((made.forward, made.wwwDir), ("", directory))
+        made = planned("--bind-tcp=1", FORWARD, "--connect-timeout=2")
+        self.assertEqual((made.forward, made.wwwDir), ("tcp:127.0.0.1:5900", None))
+        self.assertEqual(made.options.connectTimeout, 2.0)
+
+    def test_wrong(self) -> None:
+        """
+        What cannot be used is refused by name.
+        """
+        for option, words in {
+            "bind-tcp": (FORWARD,),
+            "bind-ws": (FORWARD, "--bind-ws=x:y"),
+            "ssl-cert": (FORWARD, "--bind=/run/x,ssl-cert=y"),
+            "forward": (FORWARD, "--forward=tcp:h:1", "--bind-tcp=1"),
+            "www-dir": (FORWARD, "--www-dir=", "--bind-tcp=1"),
+            "ssl": (FORWARD, "--ssl=maybe", "--bind-tcp=1"),
+            "ssl-check-hostname": (FORWARD, "--ssl-check-hostname=no", "--bind-tcp=1"),
+            "bind-ssh": (FORWARD, "--bind-ssh=22"),
+            "start": ("--start=bash", "--bind-tcp=1"),
+        }.items():
+            self.assertEqual(self.refused(*words).option, option)
+
+    def test_sameAddress(self) -> None:
+        """
+        Two sockets with one address are refused, also where one is among all addresses.
+        """
+        for one, other in (
+            ("--bind-tcp=1", "--bind-ws=127.0.0.1:1"),
+            ("--bind-tcp=*:1", "--bind-ws=127.0.0.1:1"),
+            ("--bind-tcp=[::]:1", "--bind-ws=*:1"),
+            ("--bind-tcp=0.0.0.0:1", "--bind-ws=127.0.0.1:1"),
+            ("--bind=/run/x", "--bind=/run/x"),
+            ("--listen=tcp:1", "--listen=tcp:1"),
+        ):
+            error = self.refused(FORWARD, one, other)
+            self.assertEqual(error.option, other.lstrip("-"))
+            self.assertIn(one.lstrip("-"), error.problem)
+
+    def test_differentAddresses(self) -> None:
+        """
+        Others are not: other ports, other hosts, ports that are picked, other families.
+        """
+        for one, other in (
+            ("--bind-tcp=1", "--bind-ws=2"),
+            ("--bind-tcp=127.0.0.1:1", "--bind-ws=127.0.0.2:1"),
+            ("--bind-tcp=0", "--bind-tcp=0"),
+            ("--bind-tcp=0.0.0.0:1", "--bind-ws=[::1]:1"),
+            ("--bind=/run/x", "--bind=/run/y"),
+            ("--listen=tcp:1", "--listen=tcp:2"),
+            ("--listen=tcp:1", "--bind-tcp=1"),
+            ("--bind=/run/x", "--bind-tcp=1"),
+        ):
+            self.assertEqual(len(planned(FORWARD, one, other).sockets), 2)
+
+
+class HelpTests(SynchronousTestCase):
+    """
+    The help of the service.
+    """
+
+    def test_options(self) -> None:
+        """
+        Every option of servers is explained, and none that is for clients only, or for later.
+        """
+        text = serviceCommandLine().help()
+        for option in ALL_OPTIONS.values():
+            self.assertEqual(f"--{option.name}=" in text, bool(option.side & Side.SERVER), option.name)
+        for name in ("bind-tcp", "bind-ssl", "bind-ws", "bind-wss", "bind", "listen", "forward", "www-dir"):
+            self.assertIn(f"  --{name}=", text)
+        self.assertNotIn("--start", text)

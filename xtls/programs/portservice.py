@@ -1,0 +1,197 @@
+"""
+The service that listens on all sockets of a port, or on none.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from xtls.endpoints.server import UpgradeableServerEndpoint
+from xtls.errors import XTLSError
+from xtls.port.detect import Detected
+from xtls.port.upgrades import Route, UpgradePolicy
+from xtls.programs.commandline import SOURCE
+from xtls.programs.serviceoptions import Socket
+from xtls.wire.addresses import addressName
+
+__all__ = ["Listener", "ListeningError", "PortService", "spoken"]
+
+_log = Logger()
+
+
+class ListeningError(XTLSError):
+    """
+    A socket cannot be listened on.
+
+    @ivar source: what said that it should be.
+    @ivar problem: why it cannot.
+    """
+
+    def __init__(self, source: str, problem: str) -> None:
+        super().__init__(f"{source} ({SOURCE}): {problem}")
+        self.source = source
+        self.problem = problem
+
+
+@dataclass(frozen=True)
+class Listener:
+    """
+    One endpoint, ready to be listened on.
+
+    @ivar socket: what it is for.
+    @ivar endpoint: the port.
+    @ivar session: what it leads to; L{None} if to pages only.
+    """
+
+    socket: Socket
+    endpoint: UpgradeableServerEndpoint
+    session: IProtocolFactory | None
+
+    def protocols(self) -> str:
+        """
+        What it speaks, in words.
+        """
+        endpoint = self.endpoint
+        policy = UpgradePolicy(
+            endpoint.mode,
+            endpoint.options,
+            tlsAvailable=endpoint.tls is not None,
+            sessionAvailable=self.session is not None,
+            pagesAvailable=endpoint.site is not None,
+        )
+        return ", ".join(spoken(policy))
+
+
+def spoken(policy: UpgradePolicy) -> list[str]:
+    """
+    What a port with such a policy speaks, in the words of modes and URLs.
+    """
+    plain = _inside(policy, secure=False)
+    if policy.route(Detected.TLS, secure=False) is not Route.TLS:
+        return plain
+    names = {"tcp": "ssl", "http": "https", "ws": "wss"}
+    return plain + [names[each] for each in _inside(policy, secure=True)]
+
+
+def _inside(policy: UpgradePolicy, *, secure: bool) -> list[str]:
+    """
+    What is spoken without TLS, or inside it.
+    """
+    decided = policy.atOnce(secure=secure)
+    raw = decided or policy.route(Detected.RAW, secure=secure)
+    http = decided or policy.route(Detected.HTTP, secure=secure)
+    found = ["tcp"] if raw is Route.SESSION else []
+    if http is Route.HTTP:
+        found += ["http"] * policy.pages + ["ws"] * policy.webSockets
+    return found
+
+
+class PortService(Service):
+    """
+    Listens on all sockets, or on none.
+    """
+
+    def __init__(
+        self, listeners: Sequence[Listener], failed: Callable[[ListeningError], object] | None = None
+    ) -> None:
+        """
+        @param failed: told of the error before it is raised.
+        """
+        self.listeners = tuple(listeners)
+        self._failed = failed
+        self._ports: list[IListeningPort] = []
+        self._begun = False
+
+    def privilegedStartService(self) -> None:
+        """
+        Listen, while there still is the privilege to.
+
+        @raise ListeningError: if a socket cannot be listened on; nothing listens then.
+        """
+        super().privilegedStartService()
+        self._listen()
+
+    def startService(self) -> None:
+        """
+        Listen, unless that was done before.
+        """
+        super().startService()
+        self._listen()
+
+    def stopService(self) -> Deferred[None]:
+        """
+        Listen no more.
+
+        @return: fires when all sockets are closed.
+        """
+        super().stopService()
+        self._begun = False
+        ports, self._ports = self._ports, []
+        stopping = DeferredList([maybeDeferred(port.stopListening) for port in ports])
+        return stopping.addCallback(lambda _: None)
+
+    def addresses(self) -> list[Any]:
+        """
+        Where it listens.
+        """
+        return [port.getHost() for port in self._ports]
+
+    def _listen(self) -> None:
+        """
+        Listen on every socket.
+        """
+        if self._begun:
+            return
+        self._begun = True
+        errors: list[ListeningError] = []
+
+        def failed(failure: Failure, listener: Listener) -> None:
+            errors.append(_listeningError(listener, failure))
+            _log.critical("xtls: {error}", error=errors[0])
+
+        for listener in self.listeners:
+            opening: Deferred[Any] = listener.endpoint.listen(listener.session)
+            opening.addCallback(self._listening, listener).addErrback(failed, listener)
+            if errors:
+                self.stopService()
+                if self._failed is not None:
+                    self._failed(errors[0])
+                raise errors[0]
+
+    def _listening(self, port: IListeningPort, listener: Listener) -> None:
+        """
+        A socket listens.
+        """
+        self._ports.append(port)
+        _log.info(
+            "xtls listening: {mode} {place} ({protocols})",
+            mode=listener.socket.mode.value,
+            place=addressName(port.getHost()),
+            protocols=listener.protocols(),
+        )
+
+
+def _listeningError(listener: Listener, failure: Failure) -> ListeningError:
+    """
+    Why a socket cannot be listened on, and what to do.
+    """
+    error = failure.value
+    if isinstance(error, CannotListenError):
+        reason = getattr(error.socketError, "strerror", None) or str(error.socketError)
+        problem = f"cannot listen on {listener.socket.place}: {reason}"
+        if getattr(error.socketError, "errno", None) == errno.EADDRINUSE:
+            problem += "; choose another, or stop the program that has it"
+        elif getattr(error.socketError, "errno", None) == errno.EACCES:
+            problem += "; choose a port from 1024 on, or start as a user who may"
+        return ListeningError(listener.socket.source, problem)
+    return ListeningError(listener.socket.source, f"cannot be listened on: {failure.getErrorMessage()}")

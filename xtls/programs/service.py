@@ -1,0 +1,196 @@
+"""
+C{twistd xtls}: the port as a service.
+
+Whatever is wrong is said in one sentence on standard error, and the exit status is not 0; and nothing listens
+then.  twistd's own treatment of wrong options, the whole usage on standard output, is stepped around with
+L{SystemExit}.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Final
+
+from twisted.internet.interfaces import IProtocolFactory
+from twisted.logger import Logger
+from twisted.python import usage
+
+import xtls
+from xtls.config.locations import defaultCertificatePath, findDefaultCertificate
+from xtls.config.target import parseTarget
+from xtls.endpoints.description import Description
+from xtls.endpoints.server import UpgradeableServerEndpoint
+from xtls.endpoints.strings import clientFromString, enableStockSSL, serverFromString
+from xtls.errors import OptionError, XTLSError
+from xtls.port.web import pages
+from xtls.programs.commandline import SOURCE, Given
+from xtls.programs.portservice import Listener, ListeningError, PortService
+from xtls.programs.serviceoptions import FORWARD, LISTEN, Plan, Socket, plan, serviceCommandLine
+from xtls.sessions.forward import ForwardFactory
+from xtls.trust.keypairs import AUTOMATIC
+
+__all__ = ["Options", "build", "makeService"]
+
+_log = Logger()
+
+_USAGE: Final = """\
+Usage: twistd [twistd's options] xtls [options]
+
+One port that speaks raw TCP, TLS, HTTP, HTTPS, WebSocket and secure WebSocket, told apart by their first
+octets, in front of any service.  With -n, twistd stays in the foreground and logs to standard output.
+
+"""
+
+_EXAMPLES: Final = """\
+
+Examples:
+  twistd -n xtls --bind-tcp=0.0.0.0:10000 --forward=tcp:127.0.0.1:5900 --ssl-cert=auto
+  twistd -n xtls --bind-tcp="*:10000" --bind-wss=[::1]:10001,ssl-cert=/path/other.pem --forward=unix:/run/x
+  twistd -n xtls --bind-tcp=10000,http-upgrade=no --forward=tcp:127.0.0.1:22 --ssl-cert=/path/ssl-cert.pem
+"""
+
+
+class Options(usage.Options):
+    """
+    What twistd asks for the options of the service.
+
+    @ivar given: the command line, once it is read.
+    """
+
+    given: Given
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """
+        Read a command line.
+
+        @raise SystemExit: with the sentence that says what is wrong; or, without one, when all was said that
+            the command line asks for.
+        """
+        try:
+            self.given = serviceCommandLine().parse(list(options or ()))
+            if self.given.arguments:
+                raise OptionError(self.given.arguments[0], SOURCE, "expected options only")
+        except OptionError as e:
+            raise SystemExit(f"xtls: {e}") from None
+        if self.given.has("help"):
+            print(self, end="")
+            raise SystemExit(0)
+        if self.given.has("version"):
+            print(f"xtls {xtls.__version__}")
+            raise SystemExit(0)
+
+    def __str__(self) -> str:
+        """
+        The help.
+        """
+        return _USAGE + serviceCommandLine().help() + _EXAMPLES
+
+
+def makeService(options: Options, reactor: Any = None) -> PortService:
+    """
+    Make the service; nothing listens yet.
+
+    @param reactor: where to listen; by default, the one that twistd chose.
+    @raise SystemExit: with the sentence that says what is wrong.
+    """
+    if reactor is None:
+        from twisted.internet import reactor
+    enableStockSSL()
+    try:
+        return PortService(build(reactor, plan(options.given)), _sayPlainly)
+    except XTLSError as e:
+        raise SystemExit(f"xtls: {e}") from None
+
+
+def build(reactor: Any, planned: Plan) -> list[Listener]:
+    """
+    Make everything that a plan needs: read certificates, and find out whether all of it fits together.
+
+    @raise OptionError: for whatever does not.
+    """
+    session = _session(reactor, planned)
+    site = pages(planned.wwwDir)
+    before = findDefaultCertificate()
+    listeners = [
+        Listener(socket, _endpoint(reactor, socket, text, site), session)
+        for socket in planned.sockets
+        for text in socket.endpointStrings()
+    ]
+    if any(each.endpoint.tls is not None and set(each.socket.tls.cert) <= {AUTOMATIC} for each in listeners):
+        found = findDefaultCertificate() or defaultCertificatePath()
+        done = "uses" if before else "made"
+        _log.info("xtls {done} the default certificate, {path}", done=done, path=found)
+    return listeners
+
+
+def _session(reactor: Any, planned: Plan) -> IProtocolFactory | None:
+    """
+    What raw connections and WebSockets lead to.
+    """
+    if not planned.forward:
+        return None
+    backend = _understood(FORWARD, "tcp:127.0.0.1:5900", clientFromString, reactor, planned.forward)
+    return ForwardFactory(
+        backend,
+        planned.options.connectTimeout,
+        reactor,
+        name=_backendName(planned.forward),
+        closeTimeout=planned.options.closeTimeout,
+    )
+
+
+def _backendName(text: str) -> str:
+    """
+    What logs call the backend: its endpoint string, without options, which may be secrets.
+    """
+    if "://" in text:
+        return parseTarget(text).describe()
+    description = Description.parse(text)
+    return ":".join((description.prefix, *description.arguments))
+
+
+def _endpoint(reactor: Any, socket: Socket, text: str, site: Any) -> UpgradeableServerEndpoint:
+    """
+    The port on one endpoint.  One that was said with options of ours is a port already.
+    """
+    wrapped = _understood(LISTEN, "tcp:10000", serverFromString, reactor, text)
+    if isinstance(wrapped, UpgradeableServerEndpoint):
+        return wrapped if wrapped.site is not None else replace(wrapped, site=site)
+    return UpgradeableServerEndpoint.fromOptions(
+        wrapped, socket.mode, socket.tls, socket.options, clock=reactor, site=site
+    )
+
+
+def _understood(option: str, example: str, read: Callable[[Any, str], Any], reactor: Any, text: str) -> Any:
+    """
+    Make an endpoint of a string.  The string is not repeated in errors: it may hold a secret.
+    """
+    try:
+        return read(reactor, text)
+    except OptionError as e:
+        raise OptionError(option, SOURCE, str(e)) from None
+    except (LookupError, TypeError, ValueError) as e:
+        problem = f"this is no endpoint string ({e}): expected such as {example}"
+        raise OptionError(option, SOURCE, problem) from None
+
+
+def _sayPlainly(error: ListeningError) -> None:
+    """
+    Have an error that ends the program shown as one sentence.
+
+    twistd lets errors of services through: it cleans up, and the interpreter prints a traceback, which is of
+    no use to whoever typed a port that is taken.
+    """
+    before = sys.excepthook
+
+    def show(kind: type[BaseException], value: BaseException, traceback: TracebackType | None) -> None:
+        if value is error:
+            # twistd has led sys.stderr into the log, which has the sentence already
+            print(f"xtls: {error}", file=sys.__stderr__)
+        else:
+            before(kind, value, traceback)
+
+    sys.excepthook = show

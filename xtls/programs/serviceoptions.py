@@ -1,0 +1,261 @@
+"""
+What C{twistd xtls} is told: the command line as a L{Plan} of values.
+
+Nothing is listened on and no certificate is read here.  Whatever is wrong with the options, alone or
+together, is an L{OptionError}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from xtls.config.definitions import Layer, Side
+from xtls.config.listening import BINDINGS, EVERYWHERE, ListenAddress, parseBind
+from xtls.config.modes import Mode, isIPv6, joinHostPort
+from xtls.config.options import TLSOptions
+from xtls.config.portoptions import ALL_OPTIONS, PortOptions, resolveBoth
+from xtls.errors import OptionError
+from xtls.programs.commandline import SOURCE, CommandLine, Given, Word, wordsOf
+
+__all__ = ["FORWARD", "LISTEN", "WWW_DIR", "Plan", "Socket", "plan", "serviceCommandLine"]
+
+#: The options that are not in L{ALL_OPTIONS}.
+LISTEN: Final = "listen"
+FORWARD: Final = "forward"
+WWW_DIR: Final = "www-dir"
+
+#: Where errors about something that nobody said are.
+_NOWHERE: Final = "not given"
+
+_ADDRESS: Final = "[HOST:]PORT[,KEY=VALUE...]"
+
+_BINDING_HELP: Final = {
+    Mode.TCP: "listen for every protocol; HOST is a name, an address, an [IPv6] address, * for all, or empty"
+    " for 127.0.0.1; PORT 0 picks one; every option of TLS, upgrades, timeouts and limits may follow, for"
+    " this socket alone",
+    Mode.SSL: "listen for TLS, with any protocol inside",
+    Mode.WS: "listen for http and ws, and for https and wss",
+    Mode.WSS: "listen for https and wss only",
+    Mode.UNIX: "listen on a Unix socket; @ begins an abstract name; TLS does not apply",
+}
+
+
+#: What is planned, so that people look for it: known here to be refused in words.
+_LATER: Final = {
+    "bind-ssh": f"--bind-tcp with --{FORWARD}=tcp:127.0.0.1:22 leads to an sshd",
+    "bind-vsock": "--bind-tcp listens for TCP, --bind on a Unix socket",
+    "start": f"--{FORWARD} leads to a service that runs already",
+    "workers": "one process serves every connection",
+    "status": "the log has a line for each connection",
+}
+
+
+def serviceCommandLine() -> CommandLine:
+    """
+    What the service understands.
+    """
+    bindings = [
+        Word(
+            name,
+            _BINDING_HELP[mode],
+            "PATH[,KEY=VALUE...]" if mode is Mode.UNIX else _ADDRESS,
+            "listening",
+            repeatable=True,
+        )
+        for name, mode in BINDINGS.items()
+        if mode in _BINDING_HELP
+    ]
+    return CommandLine(
+        [
+            *bindings,
+            Word(
+                LISTEN,
+                "listen on any server endpoint of Twisted's, such as systemd:domain=INET:index=0",
+                "ENDPOINT",
+                "listening",
+                repeatable=True,
+            ),
+            Word(
+                FORWARD,
+                "lead every connection to a client endpoint, such as tcp:127.0.0.1:5900, unix:/path"
+                " or ssl:host:port",
+                "ENDPOINT",
+                "what the port leads to",
+            ),
+            Word(
+                WWW_DIR,
+                "serve the files of a directory over http and https",
+                "DIRECTORY",
+                "what the port leads to",
+                shown="a page that says how to attach",
+            ),
+            *wordsOf(ALL_OPTIONS.values(), Side.SERVER),
+            *(Word(name, "not in this version", "VALUE", "") for name in _LATER),
+            Word("help", "show this"),
+            Word("version", "show the version"),
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class Socket:
+    """
+    One socket that the port is to be bound to.
+
+    @ivar mode: how.
+    @ivar source: what said so.
+    @ivar place: the address for people.
+    @ivar tls: its options of TLS, those for all sockets among them.
+    @ivar options: its other options, likewise.
+    @ivar address: the address; L{None} for an endpoint string.
+    @ivar endpoint: the endpoint string; empty for an address.
+    """
+
+    mode: Mode
+    source: str
+    place: str
+    tls: TLSOptions
+    options: PortOptions
+    address: ListenAddress | None = None
+    endpoint: str = ""
+
+    def endpointStrings(self) -> tuple[str, ...]:
+        """
+        The server endpoint strings that bind it.
+        """
+        return self.address.endpointStrings() if self.address is not None else (self.endpoint,)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """
+    What the service is to do.
+
+    @ivar sockets: where to listen; at least one.
+    @ivar forward: the endpoint string of the backend; empty where there is none.
+    @ivar wwwDir: the directory of pages; L{None} for the page of our own.
+    @ivar options: deadlines and limits for what is not one socket's, such as connecting the backend.
+    """
+
+    sockets: tuple[Socket, ...]
+    forward: str
+    wwwDir: str | None
+    options: PortOptions
+
+
+def plan(given: Given) -> Plan:
+    """
+    Make a plan of a command line.
+
+    @raise OptionError: for whatever cannot be used.
+    """
+    for name, instead in _LATER.items():
+        if given.has(name):
+            raise OptionError(name, SOURCE, f"this is not in this version of xtls; {instead}")
+    common = given.layer(ALL_OPTIONS)
+    _requireServers(common)
+    options = resolveBoth(common)[1]
+    forward, wwwDir = _destination(given)
+    sockets = [*_bound(given, common), *_listened(given, common)]
+    if not sockets:
+        raise OptionError("bind-tcp", _NOWHERE, "there is nowhere to listen; say --bind-tcp=[HOST:]PORT")
+    _requireDistinct(sockets)
+    return Plan(tuple(sockets), forward, wwwDir, options)
+
+
+def _requireServers(layer: Layer) -> None:
+    """
+    Require that every option is one of servers: the others would do nothing here.
+    """
+    for name in layer.values:
+        if not ALL_OPTIONS[name].side & Side.SERVER:
+            problem = f"is for clients; where --{FORWARD} is one, write it there: ssl:HOST:PORT:{name}=..."
+            raise OptionError(name, layer.sourceOf(name), problem)
+
+
+def _destination(given: Given) -> tuple[str, str | None]:
+    """
+    What the port leads to.
+    """
+    forward = _single(given, FORWARD)
+    wwwDir = _single(given, WWW_DIR)
+    if wwwDir and not Path(wwwDir).is_dir():
+        raise OptionError(WWW_DIR, SOURCE, f"there is no directory {wwwDir}; name one that exists")
+    if not (forward or wwwDir):
+        remedy = f"say --{FORWARD}=tcp:HOST:PORT, --{WWW_DIR}=DIRECTORY, or both"
+        raise OptionError(FORWARD, _NOWHERE, f"there is nothing behind the port; {remedy}")
+    return forward, wwwDir or None
+
+
+def _single(given: Given, name: str) -> str:
+    """
+    The value of an option that may be said once.
+    """
+    values = set(given.all(name))
+    if len(values) > 1:
+        raise OptionError(name, SOURCE, "said more than once, with different values: expected one")
+    if values == {""}:
+        raise OptionError(name, SOURCE, "is empty: expected a value")
+    return given.last(name)
+
+
+def _bound(given: Given, common: Layer) -> list[Socket]:
+    """
+    The sockets of addresses.
+    """
+    sockets = []
+    for name in BINDINGS:
+        for text in given.all(name):
+            address = parseBind(name, text)
+            tls, options = resolveBoth(common, address.layer)
+            place = address.path if address.port is None else joinHostPort(address.host, address.port)
+            sockets.append(Socket(address.mode, address.source, place, tls, options, address))
+    return sockets
+
+
+def _listened(given: Given, common: Layer) -> list[Socket]:
+    """
+    The sockets of endpoint strings.
+    """
+    tls, options = resolveBoth(common)
+    return [
+        Socket(
+            Mode.UNIX if text.startswith("unix:") else Mode.TCP,
+            f"{LISTEN}={text}",
+            text,
+            tls,
+            options,
+            endpoint=text,
+        )
+        for text in given.all(LISTEN)
+    ]
+
+
+def _requireDistinct(sockets: Sequence[Socket]) -> None:
+    """
+    Require that no two sockets have the same address.
+    """
+    for index, one in enumerate(sockets):
+        for other in sockets[:index]:
+            if _clash(one, other):
+                problem = f"is the same address as {other.source}; options for one socket go into one option"
+                raise OptionError(one.source, SOURCE, problem)
+
+
+def _clash(one: Socket, other: Socket) -> bool:
+    """
+    Whether two sockets cannot both be bound.
+    """
+    if one.address is None or other.address is None:
+        return bool(one.endpoint) and one.endpoint == other.endpoint
+    if one.address.port != other.address.port or one.address.port == 0:
+        return False
+    if one.address.port is None:
+        return one.address.path == other.address.path
+    hosts = {one.address.host, other.address.host}
+    if len(hosts) == 1 or hosts & {EVERYWHERE, "::"}:
+        return True
+    return "0.0.0.0" in hosts and not any(isIPv6(host) for host in hosts)

@@ -165,6 +165,7 @@ class AttachToTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
+        self.addCleanup(enableStockSSL())
         self.reactor = _Reactor()
         self.error = io.StringIO()
         self.patch(sys, "stderr", self.error)
@@ -350,7 +351,6 @@ class RunTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.addCleanup(enableStockSSL())
         self.runs: list[tuple[Callable[[Any], Deferred[int]], bool, dict[int, int | None]]] = []
 
     def runner(self, start: Callable[[Any], Deferred[int]], *, verbose: bool, signals: Any) -> int:

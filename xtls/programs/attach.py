@@ -22,16 +22,14 @@ from xtls.config.locations import configDirectory
 from xtls.config.modes import requireTLS
 from xtls.config.portoptions import ALL_OPTIONS, PortOptions, resolveBoth
 from xtls.config.target import Target, parseTarget
-from xtls.endpoints.strings import enableStockSSL, endpointForTarget
+from xtls.endpoints.targets import endpointForTarget
 from xtls.errors import OptionError, PeerVerificationError
-from xtls.programs.commandline import SOURCE, CommandLine, Given, Word, wordsOf
+from xtls.programs.commandline import PORT_PLACEHOLDER, SOURCE, CommandLine, Given, Word, wordsOf
 from xtls.programs.joining import Joined, JoinProtocol
-from xtls.programs.localport import PLACEHOLDER, ReportingEndpoint, forwardTo, listenLocally, runWithPort
 from xtls.programs.messages import say
 from xtls.programs.refusals import Invocation, explain
 from xtls.programs.running import ENDING, runCommand
 from xtls.programs.statuses import ExitStatus, statusOf
-from xtls.sessions.echo import howItCame
 from xtls.wire.addresses import addressName
 
 __all__ = ["Attachment", "attach", "attachTo", "attachment", "run"]
@@ -132,9 +130,9 @@ def attachment(given: Given, command: Sequence[str]) -> Attachment:
     listen = given.last(_LISTEN)
     if listen and command:
         raise OptionError(_LISTEN, SOURCE, "expected a command behind --, or this, but not both")
-    if command and not any(PLACEHOLDER in word for word in command):
+    if command and not any(PORT_PLACEHOLDER in word for word in command):
         problem = (
-            f"nothing in it says {PLACEHOLDER}, so it cannot know the port: write that where the port goes"
+            f"nothing in it says {PORT_PLACEHOLDER}, so it cannot know the port: write that where it goes"
         )
         raise OptionError(command[0], SOURCE, problem)
     target = parseTarget(given.arguments[0])
@@ -165,7 +163,6 @@ def run(arguments: Sequence[str], runner: Callable[..., int] = runCommand) -> in
         print(_USAGE + _LINE.help() + _EXAMPLES, end="")
         return ExitStatus.OK
     attached = attachment(given, command)
-    enableStockSSL()
     # a terminal sends SIGINT to the program too, and whether that ends it is its own affair
     signals: dict[int, int | None] = {**ENDING}
     if command:
@@ -193,6 +190,9 @@ def attachTo(attached: Attachment, endpoint: IStreamClientEndpoint, reactor: Any
         say(f"connecting to {target.describe()}")
     if not (attached.listen or attached.invocation.command):
         return _join(attached, endpoint, reactor)
+    # what only a local port needs takes a third of the time in which this command starts
+    from xtls.programs.localport import ReportingEndpoint, forwardTo, runWithPort
+
     reporting = ReportingEndpoint(endpoint, partial(_report, attached))
     session = forwardTo(reactor, reporting, options, target.describe())
     if attached.invocation.command:
@@ -204,6 +204,10 @@ def _listen(attached: Attachment, session: IProtocolFactory, reactor: Any) -> De
     """
     Open a local port, and keep it open until the command is interrupted.
     """
+    from xtls.endpoints.strings import enableStockSSL
+    from xtls.programs.localport import listenLocally
+
+    enableStockSSL()
     opening: Deferred[Any] = listenLocally(reactor, attached.listen, session)
 
     def listening(place: str) -> Deferred[int]:
@@ -262,6 +266,8 @@ def _describe(transport: Any) -> str:
     """
     What a connection consists of.
     """
+    from xtls.sessions.echo import howItCame
+
     return f"{howItCame(transport)} to {addressName(transport.getPeer())}"
 
 

@@ -20,12 +20,15 @@ from xtls.errors import OptionError
 if TYPE_CHECKING:
     from xtls.config.definitions import Layer, Option, Side
 
-__all__ = ["SOURCE", "CommandLine", "Given", "Word", "chosen", "wordsOf"]
+__all__ = ["PORT_PLACEHOLDER", "SOURCE", "CommandLine", "Given", "Word", "chosen", "wordsOf"]
 
 _T = TypeVar("_T")
 
 #: The place that errors about a command line name.
 SOURCE = "command line"
+
+#: What stands for a port in the words of a command that is to be run.
+PORT_PLACEHOLDER = "{port}"
 
 #: Columns of a line of help, and the column at which explanations begin.
 _WIDTH = 100

@@ -23,14 +23,11 @@ from zope.interface import implementer
 from xtls.config.portoptions import PortOptions
 from xtls.endpoints.strings import serverFromString
 from xtls.errors import OptionError
-from xtls.programs.commandline import SOURCE
+from xtls.programs.commandline import PORT_PLACEHOLDER, SOURCE
 from xtls.sessions.forward import ForwardFactory
 from xtls.wire.addresses import addressName
 
-__all__ = ["PLACEHOLDER", "ReportingEndpoint", "forwardTo", "listenLocally", "runWithPort"]
-
-#: What stands for the port in the words of a command.
-PLACEHOLDER: Final = "{port}"
+__all__ = ["ReportingEndpoint", "forwardTo", "listenLocally", "runWithPort"]
 
 _LOOPBACK: Final = "127.0.0.1"
 
@@ -121,7 +118,7 @@ def runWithPort(reactor: Any, command: Sequence[str], session: IProtocolFactory)
     """
     Open a port on loopback, and run a program that uses it, until it ends.
 
-    @param command: the program and its arguments, in which L{PLACEHOLDER} stands for the port.
+    @param command: the program and its arguments, in which L{PORT_PLACEHOLDER} stands for the port.
     @return: fires with the exit status of the program.
     @raise OptionError: if there is no such program.
     """
@@ -131,7 +128,7 @@ def runWithPort(reactor: Any, command: Sequence[str], session: IProtocolFactory)
 
     def listening(port: Any) -> Deferred[int]:
         number = str(port.getHost().port)
-        words = [word.replace(PLACEHOLDER, number) for word in command]
+        words = [word.replace(PORT_PLACEHOLDER, number) for word in command]
         program = _Program()
         reactor.spawnProcess(program, executable, words, env=None, childFDs={0: 0, 1: 1, 2: 2})
         return program.ended

@@ -60,6 +60,7 @@ class BufferTransport(StringTransport):
     """
 
     pending = 77
+    taken = 99
 
     def __init__(self) -> None:
         super().__init__()
@@ -176,10 +177,10 @@ class DirectTests(SynchronousTestCase):
         view[:] = b"------"
         outflow.write(b"ghi")
         outflow.write(memoryview(b"jkl"))
-        self.assertEqual((self.sent, outflow.pending), (b"abc", 9))
+        self.assertEqual((self.sent, outflow.pending, outflow.taken), (b"abc", 9, 0))
         self.assertEqual((self.above.calls, outflow.paused, self.waiting), (["pause"], True, True))
         self.assertIsNone(self.room(4))
-        self.assertEqual((self.sent, outflow.pending), (b"abcdefg", 5))
+        self.assertEqual((self.sent, outflow.pending, outflow.taken), (b"abcdefg", 5, 4))
         self.assertEqual((self.above.calls, self.waiting), (["pause"], True))
         self.room(5)
         self.assertEqual((self.sent, outflow.pending), (b"abcdefghijkl", 0))
@@ -381,6 +382,17 @@ class DirectTests(SynchronousTestCase):
         self.room(None)
         self.assertEqual(self.sent, b"")
 
+    def test_closedForGood(self) -> None:
+        """
+        After that the source is not asked for anything, whatever is still written: it may be gone.
+        """
+        outflow = self.full()
+        outflow.close()
+        outflow.write(b"abc")
+        self.assertEqual(outflow.pending, 3)
+        self.room(None)
+        self.assertEqual((self.sent, self.above.calls), (b"abc", []))
+
     def test_unknownTwisted(self) -> None:
         """
         Where a transport is not as it is known here, it is used as any other.
@@ -448,7 +460,7 @@ class IndirectTests(SynchronousTestCase):
         outflow = self.outflow(transport)
         outflow.write(view)
         self.assertIs(transport.views[0], view)
-        self.assertEqual(outflow.pending, 77)
+        self.assertEqual((outflow.pending, outflow.taken), (77, 99))
 
     def test_pressure(self) -> None:
         """

@@ -211,7 +211,10 @@ class StreamContract(_Base):
     #: whether the stream says that it closes, so that one which does not was cut short
     closes: ClassVar[bool] = True
 
-    wire: Wire
+    #: what the streams are connected by
+    newWire: ClassVar[Callable[..., Any]] = Wire
+
+    wire: Any
     client: Recorder
     server: Recorder
 
@@ -242,7 +245,7 @@ class StreamContract(_Base):
         """
         self.client = HalfCloseRecorder() if client is None else client
         self.server = HalfCloseRecorder() if server is None else server
-        self.wire = Wire(cuts)
+        self.wire = type(self).newWire(cuts)
         stack = self.stack(self.wire, GivenFactory(self.client), GivenFactory(self.server))
         self.wire.join(*stack)
         self.wire.flush()
@@ -302,7 +305,7 @@ class StreamContract(_Base):
         A protocol whose peer is refused is never connected, the other side never hears from it, and the
         connection ends.
         """
-        self.wire = Wire()
+        self.wire = type(self).newWire()
         client, server = Recorder(b"secret"), Recorder()
         stack = self.stackRefused(self.wire, GivenFactory(client), GivenFactory(server))
         if stack is None:

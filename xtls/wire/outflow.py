@@ -58,6 +58,7 @@ class IBufferTransport(Interface):
     """
 
     pending: int = Attribute("Octets that were written and that the socket has not taken.")
+    taken: int = Attribute("Octets that the socket did not take when they were written, but later.")
 
     def write(data: Buffer) -> None:
         """
@@ -65,6 +66,12 @@ class IBufferTransport(Interface):
 
         @param data: a view need only be valid during this call.
         """
+
+
+def _nothing() -> None:
+    """
+    There is no source any more.
+    """
 
 
 @implementer(IPushProducer)
@@ -83,6 +90,7 @@ class Outflow:
         "_registered",
         "_resume",
         "_socket",
+        "_taken",
         "_transport",
         "_views",
         "paused",
@@ -102,6 +110,7 @@ class Outflow:
         self._resume = resume
         self._kept: deque[memoryview] = deque()
         self._keptSize = 0
+        self._taken = 0
         self._drained: Callable[[], None] | None = None
         self.paused = False
         self._views = IBufferTransport.providedBy(transport)
@@ -128,6 +137,17 @@ class Outflow:
             below: int = self._transport.pending
             return below
         return self._keptSize
+
+    @property
+    def taken(self) -> int:
+        """
+        Octets that the socket did not take when they were written, but later: while these grow more, the peer
+        reads.
+        """
+        if self._socket is None and self._views:
+            below: int = self._transport.taken
+            return below
+        return self._taken
 
     def write(self, data: Buffer) -> None:
         """
@@ -167,10 +187,17 @@ class Outflow:
 
     def close(self) -> None:
         """
-        Let go of the transport.  What is kept is dropped: call it when the connection is lost, or when
-        nothing is pending.
+        Let go of the transport and of the source, for good.  What is kept is dropped: call it when the
+        connection is lost, or when nothing is pending.
         """
         self._forget()
+        self._release()
+        self._pause = self._resume = _nothing
+
+    def _release(self) -> None:
+        """
+        Let go of the transport, for now.
+        """
         if self._registered:
             self._registered = False
             self._transport.unregisterProducer()
@@ -209,6 +236,7 @@ class Outflow:
                     break
                 sent = sock.send(kept[0])
                 self._keptSize -= sent
+                self._taken += sent
                 if sent < len(kept[0]):
                     kept[0] = kept[0][sent:]
                     break
@@ -236,8 +264,8 @@ class Outflow:
         """
         From now on writes go to the socket directly again.
         """
-        drained = self._drained
-        self.close()
+        drained, self._drained = self._drained, None
+        self._release()
         if self.paused:
             self.paused = False
             self._resume()

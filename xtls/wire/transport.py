@@ -69,11 +69,19 @@ class TLSTransport(LayeredTransport):
         """
         self._attach(transport)
         self.factory.registerProtocol(self)
-        self._engine = TLSEngine(self.factory.createConnection(self), self.factory.records)
+        try:
+            self._engine = TLSEngine(self.factory.createConnection(self), self.factory.records)
+        except Exception:
+            failure = Failure()
+            _log.failure("a TLS connection cannot be made", failure)
+            self._fault(failure)
+            return
         self._within(self.factory.handshakeTimeout, self._tooSlow)
         if self.factory.isClient:
             self._engine.start()
             self._flush()
+            if self._engine.failure is not None:
+                self._failed()
 
     def _tooSlow(self) -> None:
         """
@@ -81,7 +89,15 @@ class TLSTransport(LayeredTransport):
         """
         seconds = self.factory.handshakeTimeout
         self._failure = Failure(HandshakeTimeout(f"the TLS handshake did not end within {seconds:g} seconds"))
-        self._abortBelow()
+        self.abortConnection()
+
+    def _failed(self) -> None:
+        """
+        OpenSSL cannot go on.
+        """
+        engine = self._engine
+        if engine.failure is not None and not self._told:
+            self._fail(Failure(describe(engine.connection, engine.failure)))
 
     def failVerification(self, reason: Failure) -> None:
         """
@@ -101,13 +117,14 @@ class TLSTransport(LayeredTransport):
         try:
             plaintext = engine.receive(data)
             if self._protocol is None and engine.established and not self.disconnecting:
+                plaintext = memoryview(bytes(plaintext))  # whoever is connected may cause others to read
                 self._connect(self.factory.wrappedFactory.buildProtocol(self._address))
             self._deliverAll(plaintext)
         finally:
             self._sendGathered()
         if engine.failure is not None:
-            self._fail(Failure(describe(engine.connection, engine.failure)))
-        elif engine.peerClosed:
+            self._failed()
+        elif engine.peerClosed and not self._paused:
             self._peerEnded()
 
     def _deliverAll(self, plaintext: memoryview) -> None:
@@ -126,8 +143,12 @@ class TLSTransport(LayeredTransport):
         """
         The connection below is gone.
         """
-        self.factory.unregisterProtocol(self)
-        super().connectionLost(reason)
+        if not self._lost:
+            self.factory.unregisterProtocol(self)
+            super().connectionLost(reason)
+            if "_engine" in vars(self):
+                # Twisted's creators have put this transport there, which would keep both alive.
+                self._engine.connection.set_app_data(None)
 
     def _neverConnected(self, failure: Failure) -> None:
         self.factory.refused(self, failure)
@@ -138,19 +159,24 @@ class TLSTransport(LayeredTransport):
         return Failure(ConnectionLost("the connection ended without close_notify (RFC 8446, section 6.1)"))
 
     def _hasMore(self) -> bool:
-        return self._engine.more
+        return self._engine.more or (self._engine.peerClosed and not self._peerDone)
 
     def _send(self, data: Buffer) -> None:
         """
         Encrypt; a long write is flushed as it goes, so that it is never there twice.
         """
-        if len(data) <= BUFFER_SIZE:
-            self._engine.send(data)
-            return
-        view = memoryview(data)
-        for start in range(0, len(view), BUFFER_SIZE):
-            self._engine.send(view[start : start + BUFFER_SIZE])
-            self._flush()
+        try:
+            if len(data) <= BUFFER_SIZE:
+                self._engine.send(data)
+                return
+            view = memoryview(data)
+            for start in range(0, len(view), BUFFER_SIZE):
+                self._engine.send(view[start : start + BUFFER_SIZE])
+                self._flush()
+        except SSL.Error:
+            # The protocol above is in the midst of something: it is told in the next turn.
+            self._writing = False
+            self._clock.callLater(0, self._failed)
 
     def _flush(self) -> None:
         outgoing = self._engine.outgoing

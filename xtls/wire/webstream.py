@@ -177,11 +177,11 @@ class WebSocketStream(LayeredTransport):
             self._frames = []
             self._outflow.write(frames[0] if len(frames) == 1 else b"".join(frames))
 
-    def loseWriteConnection(self) -> None:
+    def _endWriting(self) -> None:
         """
         Send no more, but go on reading, until the peer sends no more either.
         """
-        super().loseWriteConnection()
+        super()._endWriting()
         self._finishBoth()
 
     def _sendEnd(self) -> None:

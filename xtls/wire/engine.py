@@ -89,10 +89,13 @@ class TLSEngine:
 
         @param plaintext: at most L{BUFFER_SIZE} octets, not empty.  The connection must be
             established and not closed.
+        @raise SSL.Error: if the connection cannot go on; then it is L{failure} too.
         """
-        self._records.write(plaintext)
-        if self._records.status is Status.FAILED:
-            self.failure = self._records.failure
+        try:
+            self._records.write(plaintext)
+        except SSL.Error as e:
+            self.failure = e
+            raise
 
     def outgoing(self) -> memoryview:
         """
@@ -108,6 +111,7 @@ class TLSEngine:
         if self.closed:
             return
         self.closed = True
+        self._records.forget()
         try:
             self.connection.shutdown()
         except SSL.Error:
@@ -118,6 +122,7 @@ class TLSEngine:
         """
         Go on with the handshake as far as what has arrived allows.
         """
+        self._records.forget()
         try:
             self.connection.do_handshake()
         except SSL.WantReadError:

@@ -11,8 +11,9 @@ The shared buffers are safe because one reactor turn uses them at a time: what L
 returns is valid only until the next call for any connection, and is consumed by then.  An SSL
 object is never used from two threads.
 
-C{SSL_get_error} must follow the call that failed at once, and finds whatever an earlier failure left in the
-thread's error queue: so the queue is emptied before each read.
+C{SSL_get_error} must follow the call that failed at once, and finds whatever an earlier failure of
+anybody left in the thread's error queue: so the queue is emptied before each call that is followed
+by it.  (Public methods cannot do that; but they leave nothing there themselves.)
 """
 
 from __future__ import annotations
@@ -72,12 +73,19 @@ class Records(Protocol):
 
     def write(self, plaintext: bytes | memoryview) -> None:
         """
-        Turn plaintext (at most L{BUFFER_SIZE} octets) into records.
+        Turn plaintext (at most L{BUFFER_SIZE} octets, and at least one) into records.
+
+        @raise SSL.Error: if the connection cannot go on.
         """
 
     def drain(self) -> memoryview:
         """
         Ciphertext for the peer, or nothing; valid until the next call.
+        """
+
+    def forget(self) -> None:
+        """
+        Empty OpenSSL's error queue, where that is possible, before a method of L{SSL.Connection} is called.
         """
 
 
@@ -98,7 +106,9 @@ def _bindings() -> tuple[Any, Any] | None:
         "SSL_ERROR_ZERO_RETURN",
         "ERR_clear_error",
     )
-    if lib is None or ffi is None or not all(hasattr(lib, name) for name in needed):
+    if ffi is None or not hasattr(SSL, "_raise_current_error"):
+        return None
+    if not all(hasattr(lib, name) for name in needed):
         return None
     # A probe, which never connects anywhere.
     probe = SSL.Connection(SSL.Context(SSL.TLS_METHOD), None)  # noqa: TID251
@@ -176,7 +186,7 @@ class DirectRecords:
         Turn plaintext into records.
         """
         if _SSL_write(self._ssl, _from_buffer(plaintext), len(plaintext)) <= 0:
-            self._fail()
+            SSL._raise_current_error()
 
     def drain(self) -> memoryview:
         """
@@ -184,6 +194,12 @@ class DirectRecords:
         """
         count = _BIO_read(self._from, _cipherPointer, len(_cipher))
         return _cipherView[:count] if count > 0 else _EMPTY
+
+    def forget(self) -> None:
+        """
+        Empty OpenSSL's error queue.
+        """
+        _ERR_clear_error()
 
     def _fail(self) -> None:
         """
@@ -228,7 +244,8 @@ class PublicRecords:
         except SSL.ZeroReturnError:
             self.status = Status.CLOSED
         except SSL.Error as e:
-            self._fail(e)
+            self.status = Status.FAILED
+            self.failure = e
         return _plainView[:filled]
 
     def write(self, plaintext: bytes | memoryview) -> None:
@@ -236,11 +253,8 @@ class PublicRecords:
         Turn plaintext into records.
         """
         view = memoryview(plaintext)
-        try:
-            while view:
-                view = view[self._connection.send(view) :]
-        except SSL.Error as e:
-            self._fail(e)
+        while view:
+            view = view[self._connection.send(view) :]
 
     def drain(self) -> memoryview:
         """
@@ -251,9 +265,10 @@ class PublicRecords:
         except SSL.WantReadError:
             return _EMPTY
 
-    def _fail(self, error: SSL.Error) -> None:
-        self.status = Status.FAILED
-        self.failure = error
+    def forget(self) -> None:
+        """
+        There is no public way to it.
+        """
 
 
 def recordsFor(connection: SSL.Connection) -> Records:

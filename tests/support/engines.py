@@ -63,7 +63,20 @@ class EnginePair:
     """
 
     def __init__(self, version: int = SSL.TLS1_3_VERSION, records: type | None = None) -> None:
-        client, server = connections(version)
+        self._take(*connections(version), records)
+
+    @classmethod
+    def of(cls, client: SSL.Connection, server: SSL.Connection) -> EnginePair:
+        """
+        Two engines for connections that are there.
+        """
+        self = cls.__new__(cls)
+        client.set_connect_state()
+        server.set_accept_state()
+        self._take(client, server, None)
+        return self
+
+    def _take(self, client: SSL.Connection, server: SSL.Connection, records: type | None) -> None:
         self.client, self.server = TLSEngine(client, records), TLSEngine(server, records)
         self.plaintext = {self.client: bytearray(), self.server: bytearray()}
 

@@ -17,13 +17,18 @@ from xtls.trust.verification import Reason, Refusal
 
 __all__ = ["describe"]
 
-#: What OpenSSL's reason contains, and what it means to people; the first that fits.
-_MEANINGS: Final[tuple[tuple[str, str], ...]] = (
+#: What OpenSSL's reason contains when the peer's first octets are not TLS, and what that means to people.
+_NOT_TLS: Final[tuple[tuple[str, str], ...]] = (
     ("wrong version number", "the peer does not speak TLS on this port"),
     ("http request", "the peer speaks HTTP on this port, not TLS"),
     ("https proxy request", "the peer speaks HTTP on this port, not TLS"),
     ("packet length too long", "the peer does not speak TLS on this port"),
+    ("data length too long", "the peer does not speak TLS on this port"),
     ("record layer failure", "the peer does not speak TLS on this port"),
+)
+
+#: The same, at any time; the first that fits.
+_MEANINGS: Final[tuple[tuple[str, str], ...]] = (
     ("unsupported protocol", "no TLS version in common: TLS 1.2 and 1.3 are spoken here (RFC 8996)"),
     ("alert protocol version", "the peer accepts none of the TLS versions that are offered"),
     ("version too low", "no TLS version in common: TLS 1.2 and 1.3 are spoken here (RFC 8996)"),
@@ -53,17 +58,18 @@ def _reason(error: SSL.Error) -> str:
     OpenSSL's reason for an error, as it writes it.
     """
     first = error.args[0] if error.args else ""
-    if isinstance(first, list) and first:
-        return str(first[0][-1])
+    if isinstance(first, list):
+        return str(first[0][-1]) if first else ""
     return str(error.args[-1]) if error.args else ""
 
 
-def describe(connection: SSL.Connection, error: SSL.Error) -> HandshakeError:
+def describe(connection: SSL.Connection, error: SSL.Error, established: bool = False) -> HandshakeError:
     """
     Say why a connection failed.
 
     @param connection: the connection, with the refusal of its peer if there was one.
     @param error: what OpenSSL raised.
+    @param established: whether the handshake was complete before.
     """
     refusal = refusalOf(connection)
     reason = _reason(error)
@@ -72,7 +78,7 @@ def describe(connection: SSL.Connection, error: SSL.Error) -> HandshakeError:
     if refusal is not None:
         return PeerVerificationError(refusal)
     lowered = reason.lower()
-    for words, meaning in _MEANINGS:
+    for words, meaning in _MEANINGS if established else _NOT_TLS + _MEANINGS:
         if words in lowered:
             return HandshakeError(meaning)
     return HandshakeError(f"the TLS connection failed ({reason or 'without a reason'})")

@@ -97,7 +97,7 @@ class TLSTransport(LayeredTransport):
         """
         engine = self._engine
         if engine.failure is not None and not self._told:
-            self._fail(Failure(describe(engine.connection, engine.failure)))
+            self._fail(Failure(describe(engine.connection, engine.failure, engine.established)))
 
     def failVerification(self, reason: Failure) -> None:
         """

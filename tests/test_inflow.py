@@ -13,7 +13,7 @@ from twisted.internet.tcp import Connection
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from xtls.wire.inflow import READ_SIZE, directSocket, receiveDirectly, receiveNoMore
+from xtls.wire.inflow import READ_SIZE, directSocket, endInLoss, receiveDirectly, receiveNoMore
 
 
 class FakeSocket:
@@ -85,6 +85,17 @@ class ReceiveDirectlyTests(SynchronousTestCase):
         self.assertIsInstance(self.transport.doRead(), ConnectionDone)
         self.assertIsInstance(self.transport.doRead(), ConnectionLost)
         self.assertEqual(self.received, [])
+
+    def test_endInLoss(self) -> None:
+        """
+        Where the end is known to be a loss, it is told as one, after what can still be read.
+        """
+        endInLoss(self.transport)
+        self.socket.arrived = [b"one", b"", ConnectionResetError(errno.ECONNRESET, "reset")]
+        self.assertIsNone(self.transport.doRead())
+        self.assertEqual(self.received, [b"one"])
+        self.assertIsInstance(self.transport.doRead(), ConnectionLost)
+        self.assertIsInstance(self.transport.doRead(), ConnectionLost)
 
     def test_noMore(self) -> None:
         """

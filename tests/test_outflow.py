@@ -9,7 +9,7 @@ import socket
 from random import Random
 from typing import Any
 
-from twisted.internet.error import ConnectionLost
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Protocol
 from twisted.internet.testing import MemoryReactorClock, StringTransport
@@ -290,6 +290,41 @@ class DirectTests(SynchronousTestCase):
         why = self.transport.doWrite()
         self.assertIsInstance(why, Exception)
         self.assertEqual(self.above.calls, ["pause"])
+
+    def test_reset(self) -> None:
+        """
+        A reset that a send hears of is a loss for those who read too: the system tells it once, and what had
+        arrived before is read, and then what looks like an end in order.
+        """
+        outflow = self.outflow()
+        broken = BrokenPipeError(errno.EPIPE, "broken")
+        self.socket.failures = [ConnectionResetError(errno.ECONNRESET, "reset"), broken, broken]
+        outflow.write(b"one")
+        self.socket.arrived = [b"before", b""]
+        self.assertIsNone(self.transport.doRead())
+        self.assertIsInstance(self.transport.doRead(), ConnectionLost)
+
+    def test_resetLater(self) -> None:
+        """
+        So is one that a later send hears of.
+        """
+        outflow = self.full()
+        outflow.write(b"one")
+        again = BlockingIOError(errno.EAGAIN, "full")
+        self.socket.failures = [again, ConnectionResetError(errno.ECONNRESET, "reset")]
+        self.room(None)
+        self.socket.arrived = [b""]
+        self.assertIsInstance(self.transport.doRead(), ConnectionLost)
+
+    def test_closedByPeer(self) -> None:
+        """
+        A peer that has ended in order, and takes no more, has ended in order for those who read.
+        """
+        outflow = self.outflow()
+        self.socket.failures = [BrokenPipeError(errno.EPIPE, "broken")] * 2
+        outflow.write(b"one")
+        self.socket.arrived = [b""]
+        self.assertIsInstance(self.transport.doRead(), ConnectionDone)
 
     def test_lost(self) -> None:
         """

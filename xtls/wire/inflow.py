@@ -19,7 +19,7 @@ from typing import Any, Final
 from twisted.internet import tcp
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 
-__all__ = ["READ_SIZE", "directSocket", "receiveDirectly", "receiveNoMore"]
+__all__ = ["READ_SIZE", "directSocket", "endInLoss", "receiveDirectly", "receiveNoMore"]
 
 #: Octets that one turn reads from one socket at most.
 READ_SIZE: Final = 256 * 1024
@@ -68,3 +68,19 @@ def receiveNoMore(transport: Any) -> None:
     Undo L{receiveDirectly}: when the connection is lost, or another protocol takes it over.
     """
     getattr(transport, "__dict__", {}).pop("doRead", None)
+
+
+def endInLoss(transport: Any) -> None:
+    """
+    Have the end of what a transport reads be a loss.
+
+    A send has reported that the peer has reset the connection.  The system says that once: reads still find
+    what had arrived before, and then what looks as if the peer had ended in order.
+    """
+    doRead = transport.doRead
+
+    def readOut() -> Exception | None:
+        why: Exception | None = doRead()
+        return CONNECTION_LOST if why is CONNECTION_DONE else why
+
+    transport.doRead = readOut

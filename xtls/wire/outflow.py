@@ -27,7 +27,7 @@ from typing import Any, Final
 from twisted.internet.interfaces import IPushProducer, ITransport
 from zope.interface import Attribute, Interface, implementer
 
-from xtls.wire.inflow import directSocket
+from xtls.wire.inflow import directSocket, endInLoss
 
 __all__ = ["Buffer", "IBufferProtocol", "IBufferTransport", "Outflow"]
 
@@ -165,8 +165,9 @@ class Outflow:
             return
         try:
             sent = sock.send(data)
-        except OSError:
+        except OSError as e:
             sent = 0  # the next attempt, which follows at once, tells whether that was for want of room
+            self._heed(e)
         if sent < len(data):
             self._keep(memoryview(data)[sent:])
             if self._await():
@@ -243,12 +244,20 @@ class Outflow:
                 kept.popleft()
         except BlockingIOError:
             pass
-        except OSError:
+        except OSError as e:
+            self._heed(e)
             self._passOn()
         if kept or self._othersPending():
             self._transport.startWriting()
         else:
             self._allGone()
+
+    def _heed(self, error: OSError) -> None:
+        """
+        A send failed: the transport will meet that itself, but for a reset, which is told only once.
+        """
+        if isinstance(error, ConnectionResetError):
+            endInLoss(self._transport)
 
     def _passOn(self) -> None:
         """

@@ -32,7 +32,7 @@ class FramedTransport(LayeredTransport):
     Each write goes with its length before it, and the end is a length of nothing.  The protocol above is
     connected at once.
 
-    @ivar above: the protocol above.
+    @ivar above: the protocol above, until it is connected.
     @ivar neverConnected: the failures of connections that nobody heard of.
     """
 
@@ -55,7 +55,8 @@ class FramedTransport(LayeredTransport):
         """
         The layer is ready.
         """
-        self._connect(self.above)
+        above, self.above = self.above, None
+        self._connect(above)
 
     def bufferReceived(self, data: Buffer) -> None:
         """

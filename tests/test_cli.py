@@ -121,6 +121,13 @@ class MainTests(SynchronousTestCase):
         self.patch(os, "dup2", replace)
         self.assertEqual((self.run_("cert")[0], replaced), (0, [1]))
 
+    def test_noOutput(self) -> None:
+        """
+        Where there is no standard output, nothing is printed, and that is all.
+        """
+        self.patch(sys, "stdout", None)
+        self.assertEqual(main(["--version"]), 0)
+
     def test_characters(self) -> None:
         """
         A terminal that cannot show a character shows something in its place.

@@ -57,7 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )  # a terminal that cannot show a character is no reason to fail
     try:
         status = _dispatch(words)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it is, where the parent has closed it
+            sys.stdout.flush()
     except BrokenPipeError:
         # whoever read our output has what it wanted; let nothing more be flushed there
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

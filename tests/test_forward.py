@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionDone, ConnectionLost, ConnectionRefusedError
+from twisted.internet.error import ConnectError, ConnectionDone, ConnectionLost, ConnectionRefusedError
 from twisted.internet.interfaces import (
     IHalfCloseableProtocol,
     IProtocol,
@@ -518,6 +518,14 @@ class UnreachableTests(_ForwardTestCase):
         """
         self.endpoint.connecting.errback(Failure(OSError()))
         self.assertEqual(self.logged[0]["problem"], "OSError")
+
+    def test_lostWhileConnecting(self) -> None:
+        """
+        What Twisted wraps into its own error is told alone.
+        """
+        lost = Failure(ConnectionDone())
+        self.endpoint.connecting.errback(Failure(ConnectError(string=lost)))
+        self.assertEqual(self.logged[0]["problem"], lost.getErrorMessage())
 
     def test_timeout(self) -> None:
         """

@@ -31,6 +31,7 @@ from xtls.programs.refusals import Invocation, explain
 from xtls.programs.running import ENDING, runCommand
 from xtls.programs.statuses import ExitStatus, statusOf
 from xtls.wire.addresses import addressName
+from xtls.wire.reasons import reasonOf
 
 __all__ = ["Attachment", "attach", "attachTo", "attachment", "run"]
 
@@ -284,7 +285,7 @@ def _report(attached: Attachment, failure: Failure) -> int:
         say(explain(error.refusal, attached.invocation, configDirectory()))
         return ExitStatus.CERTIFICATE_VERIFY_FAILED
     status = statusOf(error)
-    problem = failure.getErrorMessage() or type(error).__name__
+    problem = reasonOf(failure)
     say(f"cannot connect to {attached.target.describe()}: {problem.rstrip('.')}")
     if status is not ExitStatus.CONNECTION_LOST:
         return status

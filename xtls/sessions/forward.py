@@ -45,6 +45,7 @@ from zope.interface import implementer
 from xtls.wire.addresses import addressName
 from xtls.wire.inflow import receiveDirectly, receiveNoMore
 from xtls.wire.outflow import Buffer, IBufferProtocol, Outflow
+from xtls.wire.reasons import reasonOf
 
 __all__ = ["ABORT_AFTER", "KEPT", "ForwardFactory", "ForwardProtocol"]
 
@@ -308,7 +309,7 @@ class ForwardProtocol(_Leg):
         """
         if not self._given:
             self._stopTimer()
-            self._fail(failure.getErrorMessage() or type(failure.value).__name__)
+            self._fail(reasonOf(failure))
 
     def _fail(self, problem: str) -> None:
         """

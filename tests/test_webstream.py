@@ -114,6 +114,24 @@ class SendingTests(OneEnd):
             + encodeFrame(Opcode.BINARY, data[1 << 19 :]),
         )
 
+    def test_longView(self) -> None:
+        """
+        A long view may be of a buffer that the transport below uses for what it is given: it is copied first.
+        """
+        self.open(Recorder())
+        data = bytes(range(256)) * 2049
+        shared = bytearray(data)
+        write = self.wire.server.write
+
+        def scribble(sent: bytes) -> None:
+            write(sent)
+            shared[:] = bytes(len(shared))
+
+        self.wire.server.write = scribble  # type: ignore[method-assign]
+        self.stream.write(memoryview(shared))
+        reader = FrameReader(False, 1 << 30)
+        self.assertTrue(reader.feed(self.heard()) == data)
+
     def test_writesWhileReceiving(self) -> None:
         """
         What a protocol writes while it is given octets goes out together, as one message.

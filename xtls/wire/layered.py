@@ -9,7 +9,8 @@ What a protocol above such a transport may rely on:
   - C{connectionLost} comes once.  It says L{ConnectionDone} only when the peer ended its direction
     in order or this side asked to close; a connection that just ends is L{ConnectionLost}.
   - C{loseWriteConnection} is a half close: what was written is sent, then the end is marked, and
-    reading goes on.
+    reading goes on.  When both sides have ended there is nothing left to wait for, and the connection
+    is closed.
   - C{loseConnection} loses nothing that was written: the rest is sent, and the mark of the end; see
     L{xtls.wire.closing} for how, and how long it may take.
   - Either waits until the producer that is registered has left.
@@ -178,6 +179,7 @@ class LayeredTransport(WritingTransport):
         above: Any = IHalfCloseableProtocol(self._protocol, None)
         if above is not None:
             above.readConnectionLost()
+            self._finishBoth()
         else:
             self.loseConnection()
 

@@ -163,13 +163,14 @@ class TLSTransport(LayeredTransport):
 
     def _send(self, data: Buffer) -> None:
         """
-        Encrypt; a long write is flushed as it goes, so that it is never there twice.
+        Encrypt; a long write is flushed as it goes, so that its ciphertext is never there as a whole.  To flush
+        is to use the shared buffers, of which a view may be.
         """
         try:
             if len(data) <= BUFFER_SIZE:
                 self._engine.send(data)
                 return
-            view = memoryview(data)
+            view = memoryview(bytes(data))
             for start in range(0, len(view), BUFFER_SIZE):
                 self._engine.send(view[start : start + BUFFER_SIZE])
                 self._flush()

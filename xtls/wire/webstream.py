@@ -122,7 +122,6 @@ class WebSocketStream(LayeredTransport):
         """
         if close.code == CloseCode.NORMAL:
             self._peerEnded()
-            self._finishBoth()
         elif close.clean:
             self._end()
             if self.disconnecting:
@@ -135,15 +134,6 @@ class WebSocketStream(LayeredTransport):
             self._end()
             said = f"the peer closed the WebSocket with code {close.code}"
             self._fail(Failure(ConnectionLost(f"{said}: {close.reason!r}" if close.reason else said)))
-
-    def _finishBoth(self) -> None:
-        """
-        When both sides have sent their Close frames there is nothing left to wait for (RFC 6455,
-        section 7.1.1).
-        """
-        if self._peerDone and self._closeSent and not self.disconnecting:
-            self.disconnecting = True
-            self._finish()
 
     def _hasMore(self) -> bool:
         return self._reader.closed is not None and not self._peerDone
@@ -162,11 +152,12 @@ class WebSocketStream(LayeredTransport):
     def _send(self, data: Buffer) -> None:
         """
         Encode; what is longer than a message may be is flushed as it goes, so that it is never there twice.
+        What is below may use the shared buffers then, of which a view may be.
         """
         if len(data) <= _LONGEST_WRITE:
             self._frames.append(encodeFrame(Opcode.BINARY, data, self._key()))
             return
-        view = memoryview(data)
+        view = memoryview(bytes(data))
         for start in range(0, len(view), _LONGEST_WRITE):
             self._send(view[start : start + _LONGEST_WRITE])
             self._flush()
@@ -176,13 +167,6 @@ class WebSocketStream(LayeredTransport):
         if frames:
             self._frames = []
             self._outflow.write(frames[0] if len(frames) == 1 else b"".join(frames))
-
-    def _endWriting(self) -> None:
-        """
-        Send no more, but go on reading, until the peer sends no more either.
-        """
-        super()._endWriting()
-        self._finishBoth()
 
     def _sendEnd(self) -> None:
         """

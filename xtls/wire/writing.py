@@ -135,6 +135,7 @@ class WritingTransport(ClosingTransport):
         above: Any = IHalfCloseableProtocol(self._protocol, None)
         if above is not None:
             above.writeConnectionLost()
+        self._finishBoth()
 
     def _moreToWrite(self) -> bool:
         """
@@ -159,6 +160,14 @@ class WritingTransport(ClosingTransport):
         """
         self._end()
         self._closeBelow()
+
+    def _finishBoth(self) -> None:
+        """
+        When each side has ended its direction, that is the end.
+        """
+        if self._peerDone and not (self._writing or self.disconnecting):
+            self.disconnecting = True
+            self._finish()
 
     # The producer.
 

@@ -5,6 +5,8 @@ TLS as a Twisted transport.
 from __future__ import annotations
 
 import gc
+from functools import cache
+from tempfile import NamedTemporaryFile
 from typing import Any, ClassVar
 from weakref import ref
 
@@ -29,13 +31,14 @@ from zope.interface.verify import verifyObject
 
 from tests.support.contract import LARGE, BufferRecorder, PausingRecorder, StreamContract
 from tests.support.engines import EnginePair
-from tests.support.identity import authority, serverFile
+from tests.support.identity import authority, serverPair
 from tests.support.logs import recordLogs
 from tests.support.sockets import SocketWire
 from tests.support.wires import GivenFactory, HalfCloseRecorder, Recorder, Wire
 from xtls.config.options import TLSOptions
 from xtls.config.values import TLSVersion, TLSVersions
 from xtls.errors import HandshakeError, HandshakeTimeout, PeerVerificationError
+from xtls.trust.certificates import toPEM
 from xtls.trust.contexts import ClientConnectionCreator, ServerConnectionCreator
 from xtls.trust.verification import Reason
 from xtls.wire.openssl import BUFFER_SIZE, DirectRecords, PublicRecords
@@ -46,6 +49,7 @@ _TLS12 = TLSVersions(TLSVersion.TLS1_2, TLSVersion.TLS1_2)
 _TLS13 = TLSVersions(TLSVersion.TLS1_3, TLSVersion.TLS1_3)
 
 
+@cache
 def clientCreator(
     host: str = "server.test", versions: TLSVersions = _TLS13, alpn: tuple[bytes, ...] = ()
 ) -> ClientConnectionCreator:
@@ -57,13 +61,15 @@ def clientCreator(
     )
 
 
-def serverCreator(
-    test: SynchronousTestCase, versions: TLSVersions = _TLS13, alpn: tuple[bytes, ...] = ()
-) -> ServerConnectionCreator:
+@cache
+def serverCreator(versions: TLSVersions = _TLS13, alpn: tuple[bytes, ...] = ()) -> ServerConnectionCreator:
     """
     A server that it knows.
     """
-    return ServerConnectionCreator.fromOptions(TLSOptions(cert=(serverFile(test),), protocol=versions), alpn)
+    with NamedTemporaryFile() as file:
+        file.write(toPEM(serverPair()))
+        file.flush()
+        return ServerConnectionCreator.fromOptions(TLSOptions(cert=(file.name,), protocol=versions), alpn)
 
 
 # The contract
@@ -85,7 +91,7 @@ class TLS13StreamTests(StreamContract, SynchronousTestCase):
         """
         made = (
             TLSTransportFactory(clientCreator(host, self.versions), True, client, wire.clock),
-            TLSTransportFactory(serverCreator(self, self.versions), False, server, wire.clock),
+            TLSTransportFactory(serverCreator(self.versions), False, server, wire.clock),
         )
         for factory in made:
             factory.records = self.records
@@ -254,7 +260,7 @@ class TransportTests(SynchronousTestCase):
         """
         self.wire = Wire() if wire is None else wire
         clients = self.factory(True, client or clientCreator(), above or self.client)
-        servers = self.factory(False, server or serverCreator(self), above or self.server)
+        servers = self.factory(False, server or serverCreator(), above or self.server)
         self.ends = clients.buildProtocol(None), servers.buildProtocol(None)
         self.wire.join(*self.ends)
         self.waiting = self.ends[0].whenConnected()
@@ -284,7 +290,7 @@ class TransportTests(SynchronousTestCase):
         """
         What was negotiated, and who the peer is, can be asked.
         """
-        self.connect(clientCreator(alpn=(b"a", b"b")), serverCreator(self, alpn=(b"b",)))
+        self.connect(clientCreator(alpn=(b"a", b"b")), serverCreator(alpn=(b"b",)))
         for stream in self.ends:
             self.assertEqual((stream.negotiatedProtocol, stream.tlsVersion), (b"b", "TLSv1.3"))
             self.assertIn("AES", stream.cipherName)
@@ -308,9 +314,7 @@ class TransportTests(SynchronousTestCase):
         """
         self.wire = Wire()
         clients = self.factory(True, clientCreator(), NegotiatingFactory(self.client))
-        servers = self.factory(
-            False, serverCreator(self, alpn=(b"http/1.1",)), NegotiatingFactory(self.server)
-        )
+        servers = self.factory(False, serverCreator(alpn=(b"http/1.1",)), NegotiatingFactory(self.server))
         ends = clients.buildProtocol(None), servers.buildProtocol(None)
         self.wire.join(*ends)
         self.wire.flush()
@@ -365,7 +369,7 @@ class TransportTests(SynchronousTestCase):
         self.wire = Wire()
         clients = self.factory(True, clientCreator("other.test"), self.client)
         servers = self.factory(
-            False, serverCreator(self), self.server, refused=lambda stream, failure: refusals.append(failure)
+            False, serverCreator(), self.server, refused=lambda stream, failure: refusals.append(failure)
         )
         self.wire.join(clients.buildProtocol(None), servers.buildProtocol(None))
         waiting = next(iter(clients.protocols)).whenConnected()
@@ -382,7 +386,7 @@ class TransportTests(SynchronousTestCase):
         """
         A connection that nobody waits for, and whose end nobody wants to know of, gets one line in the log.
         """
-        self.connect(server=serverCreator(self, _TLS12))
+        self.connect(server=serverCreator(_TLS12))
         self.failureResultOf(self.waiting, HandshakeError)
         self.assertEqual(len(self.logs.lines()), 1)
         self.assertIn("no TLS version in common", self.logs.lines()[0])
@@ -417,7 +421,7 @@ class TransportTests(SynchronousTestCase):
         """
         self.wire = Wire()
         clients = self.factory(True, clientCreator(), self.client, handshakeTimeout=5.0)
-        servers = self.factory(False, serverCreator(self), self.server)
+        servers = self.factory(False, serverCreator(), self.server)
         stream = clients.buildProtocol(None)
         self.wire.join(stream, servers.buildProtocol(None))
         stream._tooSlow()
@@ -479,7 +483,7 @@ class TransportTests(SynchronousTestCase):
 
         self.wire = Wire()
         clients = self.factory(True, clientCreator(), self.client)
-        servers = self.factory(False, serverCreator(self), Unwilling())
+        servers = self.factory(False, serverCreator(), Unwilling())
         self.wire.join(clients.buildProtocol(None), servers.buildProtocol(None))
         self.wire.flush()
         self.assertFalse(self.wire.client.connected or self.wire.server.connected)

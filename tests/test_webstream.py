@@ -127,7 +127,7 @@ class SendingTests(OneEnd):
             write(sent)
             shared[:] = bytes(len(shared))
 
-        self.wire.server.write = scribble  # type: ignore[method-assign]
+        self.wire.server.write = scribble  # type: ignore[method-assign, assignment]
         self.stream.write(memoryview(shared))
         reader = FrameReader(False, 1 << 30)
         self.assertTrue(reader.feed(self.heard()) == data)

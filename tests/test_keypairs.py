@@ -106,6 +106,18 @@ class ServerKeyPairsTests(SynchronousTestCase):
             self.assertNotIn("wrong one", str(error))
             assert isinstance(error.__cause__, CertificateFileError)
 
+    def test_remedy(self) -> None:
+        """
+        Where the key or its passphrase is somewhere else, the error names the option that says where; not if
+        that was said.
+        """
+        certificate, encrypted = saved(self, certificateOf(ONE)), saved(self, keyOf(ONE, b"sesame"))
+        key, password = TLSOptions(cert=(certificate,)), TLSOptions(cert=(certificate,), key=encrypted)
+        self.assertIn("--ssl-key", self.refused(key).problem)
+        self.assertIn("--ssl-key-password", self.refused(password).problem)
+        said = TLSOptions(cert=(certificate,), key=certificate)
+        self.assertNotIn("--ssl-key", self.refused(said).problem)
+
     def test_none(self) -> None:
         """
         A server that is given none cannot be.

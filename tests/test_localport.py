@@ -164,6 +164,7 @@ class ListenTests(SynchronousTestCase):
         for text in ("nonsense:1", "tcp", "tcp:x", "tcp:1:nothing=2", "xtls:", ""):
             error = self.assertRaises(OptionError, listenLocally, MemoryReactorClock(), text, Factory())
             self.assertEqual(error.option, "listen", text)
+            self.assertNotIn("_", error.problem, "a name of Python's")
 
     def test_taken(self) -> None:
         """

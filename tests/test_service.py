@@ -202,6 +202,15 @@ class MakeServiceTests(ServiceTestCase):
             self.assertTrue(sentence.startswith(f"xtls: {option.strip()} ("), sentence)
             self.assertNotIn("\n", sentence)
 
+    def test_notPython(self) -> None:
+        """
+        What is missing in an endpoint string is not said in terms of Python.
+        """
+        for words in (("--forward=tcp", "--bind-tcp=1"), (FORWARD, "--listen=tcp:1:nothing=2")):
+            sentence = self.refused(*words)
+            self.assertNotIn("__init__", sentence)
+            self.assertIn("arguments are missing, or unknown", sentence)
+
     def test_wrongKey(self) -> None:
         """
         A key that does not match is refused.

@@ -81,7 +81,9 @@ def listenLocally(reactor: Any, text: str, session: IProtocolFactory) -> Deferre
     except OptionError as e:
         raise OptionError("listen", SOURCE, str(e)) from None
     except (LookupError, TypeError, ValueError) as e:
-        problem = f"this is no server endpoint ({e}): expected such as tcp:5901:interface=127.0.0.1"
+        # a TypeError is about a function of Twisted's, of which the user knows nothing
+        why = "arguments are missing, or unknown" if isinstance(e, TypeError) else e
+        problem = f"this is no server endpoint ({why}): expected such as tcp:5901:interface=127.0.0.1"
         raise OptionError("listen", SOURCE, problem) from None
     return endpoint.listen(session).addCallback(lambda port: addressName(port.getHost()))
 

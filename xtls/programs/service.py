@@ -173,7 +173,9 @@ def _understood(option: str, example: str, read: Callable[[Any, str], Any], reac
     except OptionError as e:
         raise OptionError(option, SOURCE, str(e)) from None
     except (LookupError, TypeError, ValueError) as e:
-        problem = f"this is no endpoint string ({e}): expected such as {example}"
+        # a TypeError is about a function of Twisted's, of which the user knows nothing
+        why = "arguments are missing, or unknown" if isinstance(e, TypeError) else e
+        problem = f"this is no endpoint string ({why}): expected such as {example}"
         raise OptionError(option, SOURCE, problem) from None
 
 

@@ -28,6 +28,8 @@ from xtls.trust.files import readFile, writePrivate
 from xtls.trust.names import toASCII
 
 __all__ = [
+    "NO_KEY",
+    "NO_PASSPHRASE",
     "KeyPair",
     "PrivateKey",
     "defaultNames",
@@ -65,6 +67,10 @@ _BACKDATED: Final = timedelta(hours=1)
 
 #: How many characters a Common Name has at most (RFC 5280, appendix A.1, ub-common-name).
 _LONGEST_COMMON_NAME: Final = 64
+
+#: What is wrong with a file of keys, where it is another option that mends it.
+NO_KEY: Final = "no private key in it"
+NO_PASSPHRASE: Final = "the private key is encrypted, and no passphrase is given"
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,7 @@ def _parseKey(data: bytes, password: bytes) -> PrivateKey:
     """
     block = _KEY.search(data)
     if block is None and (b"-----BEGIN" in data or data[:1] != b"\x30"):
-        raise ValueError("no private key in it")
+        raise ValueError(NO_KEY)
     load = serialization.load_der_private_key if block is None else serialization.load_pem_private_key
     text = data if block is None else block[0]
     for attempt in (password or None, None):
@@ -140,7 +146,7 @@ def _parseKey(data: bytes, password: bytes) -> PrivateKey:
         if isinstance(key, _KEY_TYPES):
             return key
         raise ValueError("the private key is of a kind that is not supported: expected EC, RSA or EdDSA")
-    raise ValueError("the private key is encrypted, and no passphrase is given")
+    raise ValueError(NO_PASSPHRASE)
 
 
 def holdsKey(path: str) -> bool:

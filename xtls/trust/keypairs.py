@@ -6,15 +6,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from xtls.config.definitions import optionNamed
 from xtls.config.locations import defaultCertificatePath, findDefaultCertificate, keyBeside
 from xtls.config.options import TLSOptions
 from xtls.errors import CertificateFileError, OptionError
-from xtls.trust.certificates import KeyPair, ensureDefaultCertificate, holdsKey, loadKeyPair
+from xtls.trust.certificates import (
+    NO_KEY,
+    NO_PASSPHRASE,
+    KeyPair,
+    ensureDefaultCertificate,
+    holdsKey,
+    loadKeyPair,
+)
 
 __all__ = ["AUTOMATIC", "clientKeyPair", "serverKeyPairs"]
 
 #: The word for the default certificate.
 AUTOMATIC = "auto"
+
+#: Which option says what is missing.
+_MEND = {NO_KEY: "key", NO_PASSPHRASE: "keyPassword"}
 
 
 def _load(options: TLSOptions, path: str, keyPath: str) -> KeyPair:
@@ -34,7 +45,11 @@ def _error(options: TLSOptions, error: CertificateFileError) -> OptionError:
     A file's error as one of the option that named the file.
     """
     attribute = "key" if options.key and error.path == options.key else "cert"
-    return options.error(attribute, str(error))
+    mend = _MEND.get(error.problem)
+    if mend is None or options.given(mend):
+        return options.error(attribute, str(error))
+    name = optionNamed(TLSOptions, mend).name
+    return options.error(attribute, f"{error}; say where it is with --{name}")
 
 
 def serverKeyPairs(options: TLSOptions, environ: Mapping[str, str] | None = None) -> tuple[KeyPair, ...]:

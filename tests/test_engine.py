@@ -5,19 +5,41 @@ TLS without input and output.
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.engines import VERSIONS, EnginePair, connections, disturb
 from xtls.wire.engine import TLSEngine
-from xtls.wire.openssl import BUFFER_SIZE, DirectRecords, PublicRecords
+from xtls.wire.openssl import BUFFER_SIZE, DirectRecords, PublicRecords, Records
 
 if TYPE_CHECKING:
     _Base = SynchronousTestCase
 else:
     _Base = object
+
+
+class Fed:
+    """
+    Remembers what the records behind it are fed, and keeps it from them.
+    """
+
+    def __init__(self, records: Records) -> None:
+        self.records = records
+        self.fed: list[bytes] = []
+
+    def feed(self, ciphertext: bytes | memoryview) -> None:
+        """
+        Take ciphertext.
+        """
+        self.fed.append(bytes(ciphertext))
+
+    def __getattr__(self, name: str) -> Any:
+        """
+        All else is theirs.
+        """
+        return getattr(self.records, name)
 
 
 class EngineTests(_Base):
@@ -133,6 +155,18 @@ class EngineTests(_Base):
         self.pair.flush()
         self.pair.receive(server, b"GET / HTTP/1.1\r\n\r\n")
         self.assertEqual((bytes(self.pair.plaintext[server]), server.failure), (b"", None))
+
+    def test_keptNoMore(self) -> None:
+        """
+        Nor is it kept anywhere: a peer that goes on after its close_notify fills no memory.
+        """
+        client, server = self.established()
+        client.close()
+        self.pair.flush()
+        watched: Any = Fed(server._records)
+        server._records = watched
+        self.pair.receive(server, b"GET / HTTP/1.1\r\n\r\n")
+        self.assertEqual(watched.fed, [])
 
     def test_closeBeforeTheHandshake(self) -> None:
         """

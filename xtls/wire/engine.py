@@ -68,7 +68,7 @@ class TLSEngine:
         @return: the plaintext in it, perhaps none; valid until the next call on any engine.
         """
         records = self._records
-        if ciphertext:
+        if ciphertext and not self.peerClosed:  # what comes after close_notify nobody would ever read
             records.feed(ciphertext)
         if not self.established:
             self._handshake()

@@ -4,12 +4,14 @@ Reading and explaining command lines.
 
 from __future__ import annotations
 
+import io
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from xtls.config.definitions import Side, optionsOf, resolve
 from xtls.config.options import TLSOptions
 from xtls.errors import OptionError
-from xtls.programs.commandline import SOURCE, CommandLine, Given, Word, chosen, wordsOf
+from xtls.programs.commandline import SOURCE, CommandLine, Given, Word, chosen, tolerate, wordsOf
 
 WORDS = (
     Word("bind", "where to listen", "ADDRESS", "Listening", repeatable=True),
@@ -134,6 +136,24 @@ class ChosenTests(SynchronousTestCase):
         self.assertEqual(error.problem, "xtls has no such command; did you mean cert?")
         error = self.assertRaises(OptionError, chosen, "xtls", "make", {"cert": 1, "demo": 2})
         self.assertEqual(error.problem, "xtls has no such command; expected cert, demo")
+
+
+class TolerateTests(SynchronousTestCase):
+    """
+    L{tolerate}.
+    """
+
+    def test_characters(self) -> None:
+        """
+        What a stream cannot show is replaced; a stream that is none, or of another kind, is left alone.
+        """
+        written = io.BytesIO()
+        stream = io.TextIOWrapper(written, encoding="ascii")
+        for each in (stream, None, io.StringIO()):
+            tolerate(each)
+        stream.write("…")
+        stream.flush()
+        self.assertEqual(written.getvalue(), b"?")
 
 
 class HelpTests(SynchronousTestCase):

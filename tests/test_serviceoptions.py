@@ -4,6 +4,8 @@ The command line of C{twistd xtls} as a plan.
 
 from __future__ import annotations
 
+import os
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from xtls.config.definitions import Side
@@ -107,6 +109,16 @@ class PlanTests(SynchronousTestCase):
         made = planned("--bind-tcp=1", FORWARD, "--connect-timeout=2")
         self.assertEqual((made.forward, made.wwwDir), ("tcp:127.0.0.1:5900", None))
         self.assertEqual(made.options.connectTimeout, 2.0)
+
+    def test_unreadablePages(self) -> None:
+        """
+        A directory that may not be read is refused.
+        """
+        directory = self.mktemp()
+        os.mkdir(directory)
+        self.patch(os, "access", lambda path, mode: False)
+        error = self.refused("--bind-tcp=1", f"--www-dir={directory}")
+        self.assertEqual(error.option, "www-dir")
 
     def test_wrong(self) -> None:
         """

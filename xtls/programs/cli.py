@@ -7,13 +7,13 @@ It starts fast: what a command needs is imported when that command runs.
 from __future__ import annotations
 
 import importlib
-import io
 import os
 import sys
 from collections.abc import Sequence
 from typing import Final
 
 import xtls
+from xtls.programs.commandline import chosen, tolerate
 
 __all__ = ["main"]
 
@@ -51,10 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     @return: the exit status; see L{xtls.programs.statuses.ExitStatus}.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(
-            errors="replace"
-        )  # a terminal that cannot show a character is no reason to fail
+    tolerate(sys.stdout)
     try:
         status = _dispatch(words)
         if sys.stdout is not None:  # it is, where the parent has closed it
@@ -92,7 +89,6 @@ def _run(name: str, rest: Sequence[str]) -> int:
     Run one command, and say in one sentence what is wrong with it.
     """
     from xtls.errors import XTLSError
-    from xtls.programs.commandline import chosen
 
     try:
         module, _ = chosen("xtls", name, COMMANDS)

@@ -10,17 +10,18 @@ reads as one sentence.
 from __future__ import annotations
 
 import getopt
+import io
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from xtls.errors import OptionError
 
 if TYPE_CHECKING:
     from xtls.config.definitions import Layer, Option, Side
 
-__all__ = ["PORT_PLACEHOLDER", "SOURCE", "CommandLine", "Given", "Word", "chosen", "wordsOf"]
+__all__ = ["PORT_PLACEHOLDER", "SOURCE", "CommandLine", "Given", "Word", "chosen", "tolerate", "wordsOf"]
 
 _T = TypeVar("_T")
 
@@ -225,6 +226,14 @@ class CommandLine:
         else:
             problem = "no such option; --help lists those that there are"
         return OptionError(spelled, SOURCE, problem)
+
+
+def tolerate(stream: TextIO | None) -> None:
+    """
+    Let a terminal that cannot show a character show something in its place: that is no reason to fail.
+    """
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
 
 
 def chosen(what: str, name: str, among: Mapping[str, _T]) -> _T:

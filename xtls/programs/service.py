@@ -26,7 +26,7 @@ from xtls.endpoints.server import UpgradeableServerEndpoint
 from xtls.endpoints.strings import clientFromString, enableStockSSL, serverFromString
 from xtls.errors import OptionError, XTLSError
 from xtls.port.web import pages
-from xtls.programs.commandline import SOURCE, Given
+from xtls.programs.commandline import SOURCE, Given, tolerate
 from xtls.programs.portservice import Listener, ListeningError, PortService
 from xtls.programs.serviceoptions import FORWARD, LISTEN, Plan, Socket, plan, serviceCommandLine
 from xtls.sessions.forward import ForwardFactory
@@ -76,6 +76,7 @@ class Options(usage.Options):
         except OptionError as e:
             raise SystemExit(f"xtls: {e}") from None
         if self.given.has("help"):
+            tolerate(sys.stdout)
             print(self, end="")
             raise SystemExit(0)
         if self.given.has("version"):
@@ -119,11 +120,18 @@ def build(reactor: Any, planned: Plan) -> list[Listener]:
         for socket in planned.sockets
         for text in socket.endpointStrings()
     ]
-    if any(each.endpoint.tls is not None and set(each.socket.tls.cert) <= {AUTOMATIC} for each in listeners):
+    if any(each.endpoint.tls is not None and _usesDefault(each.socket.tls.cert) for each in listeners):
         found = findDefaultCertificate() or defaultCertificatePath()
         done = "uses" if before else "made"
         _log.info("xtls {done} the default certificate, {path}", done=done, path=found)
     return listeners
+
+
+def _usesDefault(cert: Sequence[str]) -> bool:
+    """
+    Whether the default certificate is among those that were said.
+    """
+    return not cert or AUTOMATIC in cert
 
 
 def _session(reactor: Any, planned: Plan) -> IProtocolFactory | None:

@@ -7,6 +7,7 @@ together, is an L{OptionError}.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -184,6 +185,8 @@ def _destination(given: Given) -> tuple[str, str | None]:
     wwwDir = _single(given, WWW_DIR)
     if wwwDir and not Path(wwwDir).is_dir():
         raise OptionError(WWW_DIR, SOURCE, f"there is no directory {wwwDir}; name one that exists")
+    if wwwDir and not os.access(wwwDir, os.R_OK | os.X_OK):
+        raise OptionError(WWW_DIR, SOURCE, f"{wwwDir} may not be read by this user")
     if not (forward or wwwDir):
         remedy = f"say --{FORWARD}=tcp:HOST:PORT, --{WWW_DIR}=DIRECTORY, or both"
         raise OptionError(FORWARD, _NOWHERE, f"there is nothing behind the port; {remedy}")

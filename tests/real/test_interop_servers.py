@@ -7,12 +7,20 @@ from __future__ import annotations
 import base64
 import re
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.error import ConnectionDone
 
 from tests.support.backends import digest, digestOf
-from tests.support.identity import authority
+from tests.support.identity import authority, clientConnections, serverFile
 from tests.support.interop import InteropCase
+from tests.support.loopback import Asker, LoopbackTestCase
 from tests.support.programs import Done, Peer, Program
+from xtls.endpoints.client import TLSClientEndpoint
+from xtls.errors import PeerVerificationError
 from xtls.testing.authority import Authority
+from xtls.trust.verification import Reason
 
 VERSIONS = {"-tls1_2": "TLSv1.2", "-tls1_3": "TLSv1.3"}
 
@@ -295,3 +303,29 @@ class SocatTests(InteropCase):
         data = bytes(range(256)) * 4096
         done = self.attach(f"ssl://localhost:{number}/", "--ssl-ca-certs=ca.pem", given=data)
         self.assertEqual((done.output, done.status), (digestOf(data), 0), done.text)
+
+
+class EndpointTests(LoopbackTestCase):
+    """
+    Our client endpoint, in a program, with OpenSSL's server.
+    """
+
+    async def test_endpoint(self) -> None:
+        """
+        It fires with the application's protocol, which is answered and ends in order; or, where the server is
+        somebody else, fails with the reason.
+        """
+        for version in VERSIONS:
+            command = f"openssl s_server -accept 127.0.0.1:0 -cert {serverFile(self)} -rev {version}"
+            server = Program(self, command.split(), Path.cwd())
+            number = int(server.waitFor(r"^ACCEPT 127\.0\.0\.1:([0-9]+)")[1])
+            tcp = TCP4ClientEndpoint(self.reactor, "127.0.0.1", number)
+            endpoint = TLSClientEndpoint(tcp, clientConnections("localhost"), self.reactor)
+            asker = await connectProtocol(endpoint, Asker(QUESTION, len(ANSWER)))
+            self.assertEqual(asker.transport.tlsVersion, VERSIONS[version])
+            self.assertEqual(await asker.answered, ANSWER)
+            self.assertIsInstance(await asker.ended, ConnectionDone)
+            other = TLSClientEndpoint(tcp, clientConnections("other.test"), self.reactor)
+            connecting = connectProtocol(other, Asker(QUESTION))
+            error = await self.assertFailure(connecting, PeerVerificationError)
+            self.assertIs(error.refusal.reason, Reason.WRONG_NAME)

@@ -22,6 +22,15 @@ class AddressNameTests(SynchronousTestCase):
         self.assertEqual(addressName(IPv4Address("TCP", "192.0.2.1", 50000)), "192.0.2.1:50000")
         self.assertEqual(addressName(IPv6Address("TCP", "2001:db8::1", 7)), "[2001:db8::1]:7")
 
+    def test_mapped(self) -> None:
+        """
+        An IPv4 client of a socket for both versions is an IPv4 client; what is no address is named all the
+        same.
+        """
+        self.assertEqual(addressName(IPv6Address("TCP", "::ffff:192.0.2.1", 50000)), "192.0.2.1:50000")
+        self.assertEqual(addressName(IPv6Address("TCP", "::1", 7)), "[::1]:7")
+        self.assertEqual(addressName(IPv6Address("TCP", "nonsense", 7)), "[nonsense]:7")
+
     def test_unix(self) -> None:
         """
         A path; C{@} for an abstract name; and most clients have no name.

@@ -22,6 +22,7 @@ from twisted.web.static import Data, File
 
 from xtls.port.detect import Detected
 from xtls.port.upgrades import Route, UpgradePolicy
+from xtls.wire.addresses import addressName
 
 __all__ = ["AttachPage", "Directory", "commandsFor", "pages"]
 
@@ -228,9 +229,7 @@ def _authority(request: Any) -> str:
     if host:
         return host
     here = request.getHost()
-    if isinstance(here, IPv6Address):
-        return f"[{here.host}]:{here.port}"
-    return f"{here.host}:{here.port}" if isinstance(here, IPv4Address) else "localhost"
+    return addressName(here) if isinstance(here, (IPv4Address, IPv6Address)) else "localhost"
 
 
 def _lead(policy: UpgradePolicy, *, secure: bool) -> str:

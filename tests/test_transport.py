@@ -41,6 +41,7 @@ from xtls.errors import HandshakeError, HandshakeTimeout, PeerVerificationError
 from xtls.trust.certificates import toPEM
 from xtls.trust.contexts import ClientConnectionCreator, ServerConnectionCreator
 from xtls.trust.verification import Reason
+from xtls.wire.inflow import receiveNoMore
 from xtls.wire.openssl import BUFFER_SIZE, DirectRecords, PublicRecords
 from xtls.wire.outflow import IBufferTransport
 from xtls.wire.transport import TLSTransport, TLSTransportFactory
@@ -233,6 +234,33 @@ class FixedCreator:
         One.
         """
         return SSL.Connection(self.context, None)
+
+
+class AnsweringRecords(PublicRecords):
+    """
+    Has something to say to whatever arrives, as OpenSSL has to KeyUpdates (RFC 8446, section 4.6.3).
+
+    @ivar answer: what that is.
+    """
+
+    def __init__(self, connection: SSL.Connection) -> None:
+        super().__init__(connection)
+        self.answer = b""
+        self._said = b""
+
+    def feed(self, ciphertext: bytes | memoryview) -> None:
+        """
+        Something has arrived.
+        """
+        super().feed(ciphertext)
+        self._said = self.answer
+
+    def drain(self) -> memoryview:
+        """
+        The answer, and then what else there is to say.
+        """
+        said, self._said = self._said, b""
+        return memoryview(said) if said else super().drain()
 
 
 class TransportTests(SynchronousTestCase):
@@ -632,6 +660,53 @@ class TransportTests(SynchronousTestCase):
         self.wire.cut()
         self.wire.flush()
         self.assertEqual([lost.type for lost in self.client.lost], [ConnectionLost])
+
+    def answering(self, size: int) -> None:
+        """
+        Connect a server that has so many octets to say to whatever arrives.
+        """
+        self.wire = SocketWire()
+        clients = self.factory(True, clientCreator(), self.client)
+        servers = self.factory(False, serverCreator(), self.server)
+        servers.records = AnsweringRecords
+        self.ends = clients.buildProtocol(None), servers.buildProtocol(None)
+        self.wire.join(*self.ends)
+        self.wire.flush()
+        records: Any = self.ends[1]._engine._records
+        records.answer = bytes(size)
+
+    def test_answersThatNobodyReads(self) -> None:
+        """
+        A peer that has OpenSSL answer, and does not read, gets so many answers and no more: they would fill
+        any memory.
+        """
+        self.answering(16384)
+        self.wire.client.pauseProducing()
+        pending = []
+        for _ in range(100):
+            self.ends[0].write(b"x")
+            self.wire.flush()
+            pending.append(self.ends[1].pending)
+        self.assertLess(max(pending), 2 * 65536)
+        self.assertEqual([lost.type for lost in self.server.lost], [ConnectionLost])
+        self.assertFalse(self.wire.server.connected)
+
+    def test_answersThatAreRead(self) -> None:
+        """
+        Who reads them gets all.
+        """
+        self.answering(16384)
+        receiveNoMore(self.wire.client)
+        self.wire.client.protocol = peer = Recorder()
+        for _ in range(30):
+            self.wire.client.pauseProducing()
+            for _ in range(5):
+                self.ends[0].write(b"x")
+                self.wire.flush()
+            self.wire.client.resumeProducing()
+            self.wire.flush()
+        self.assertEqual(peer.received, bytes(150 * 16384))
+        self.assertEqual((self.server.received, self.server.lost), (b"x" * 150, []))
 
     def test_nothingIsLeft(self) -> None:
         """

@@ -15,7 +15,7 @@ protocol above; and C{write}, engine, L{Outflow<xtls.wire.outflow.Outflow>}, soc
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from OpenSSL import SSL
 from OpenSSL.crypto import X509
@@ -45,6 +45,9 @@ __all__ = ["TLSTransport", "TLSTransportFactory"]
 
 _log = Logger()
 
+#: Octets that OpenSSL may say by itself to a peer that does not read.
+_LONGEST_ANSWERS: Final = 65536
+
 
 @implementer(ISSLTransport, INegotiated, ISystemHandle)
 class TLSTransport(LayeredTransport):
@@ -62,6 +65,7 @@ class TLSTransport(LayeredTransport):
         super().__init__(factory.clock, factory.closeTimeout)
         self.factory = factory
         self._address = address
+        self._answered = 0  # octets that OpenSSL has said by itself since the peer has last read
 
     def makeConnection(self, transport: Any) -> None:
         """
@@ -116,6 +120,8 @@ class TLSTransport(LayeredTransport):
         self._gathered = []
         try:
             plaintext = engine.receive(data)
+            if self._outflow.paused:
+                self._answer()
             if self._protocol is None and engine.established and not self.disconnecting:
                 plaintext = memoryview(bytes(plaintext))  # whoever is connected may cause others to read
                 self._connect(self.factory.wrappedFactory.buildProtocol(self._address))
@@ -126,6 +132,21 @@ class TLSTransport(LayeredTransport):
             self._failed()
         elif engine.peerClosed and not self._paused:
             self._peerEnded()
+
+    def _answer(self) -> None:
+        """
+        Send what OpenSSL says by itself, but only so much to a peer that does not read: the answers to
+        KeyUpdates (RFC 8446, section 4.6.3) and to renegotiations would fill any memory.
+        """
+        while answer := self._engine.outgoing():
+            self._answered += len(answer)
+            self._outflow.write(answer)
+        if self._answered > _LONGEST_ANSWERS:
+            self._fault(Failure(ConnectionLost("the peer asks for more answers than it reads")))
+
+    def _hasRoom(self) -> None:
+        self._answered = 0
+        super()._hasRoom()
 
     def _deliverAll(self, plaintext: memoryview) -> None:
         """

@@ -145,7 +145,7 @@ class StartedTests(ProgramCase):
 
     def test_daemon(self) -> None:
         """
-        Without C{-n} it goes to the background, with twistd's log and pid files, and ends when it is asked to.
+        Without C{-n} it goes to the background, with twistd's log and pid files, and ends when asked to.
         """
         backend = Peer(self, echo)
         words = (

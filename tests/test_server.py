@@ -242,6 +242,8 @@ class ServerCreatorTests(SynchronousTestCase):
             (Mode.TCP, PortOptions(ssl=SSLSwitch.WWW), b"http/1.1"),
         ):
             self.assertEqual(self.agreed(mode, options, offered), expected, (mode, options))
+        self.assertEqual(self.agreed(Mode.TCP, PortOptions(), [b"http/1.0"]), b"http/1.0")
+        self.assertEqual(self.agreed(Mode.TCP, PortOptions(), [b"http/1.0", b"http/1.1"]), b"http/1.1")
 
 
 def handshake(client: Any, server: Any) -> Any:

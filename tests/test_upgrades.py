@@ -216,8 +216,8 @@ class AtOnceTests(SynchronousTestCase):
         """
         A peer that agreed on HTTP is not asked again.
         """
-        for mode in MODES[:4]:
-            self.assertIs(_policy(mode).atOnce(secure=True, alpn=b"http/1.1"), Route.HTTP)
+        for mode, alpn in product(MODES[:4], (b"http/1.1", b"http/1.0")):
+            self.assertIs(_policy(mode).atOnce(secure=True, alpn=alpn), Route.HTTP)
         refused = _policy(Mode.SSL, _ALL, (True, False, False))
         self.assertEqual(
             refused.atOnce(secure=True, alpn=b"http/1.1"),

@@ -89,9 +89,9 @@ class PageTests(CurlCase):
         """
         number = self.listen()
         for scheme in SCHEMES:
-            for options in (("--http1.0", "--no-alpn"), ("--http1.1",), ("--http2",)):
-                done = self.curl(*options, "--include", f"{scheme}://localhost:{number}/")
-                self.assertEqual(self.statuses(done), [200], options)
+            for option in ("--http1.0", "--http1.1", "--http2"):
+                done = self.curl(option, "--include", f"{scheme}://localhost:{number}/")
+                self.assertEqual(self.statuses(done), [200], option)
 
     def test_onlyTLS(self) -> None:
         """

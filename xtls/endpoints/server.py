@@ -22,7 +22,7 @@ from xtls.config.modes import Mode
 from xtls.config.options import TLSOptions
 from xtls.config.portoptions import PortOptions, SSLSwitch
 from xtls.port.upgradeable import Port, UpgradeableFactory
-from xtls.port.upgrades import HTTP_1_1, UpgradePolicy
+from xtls.port.upgrades import HTTP_NAMES, UpgradePolicy
 from xtls.port.web import WebFactory
 from xtls.trust.contexts import ServerConnectionCreator
 from xtls.trust.keypairs import AUTOMATIC
@@ -124,4 +124,4 @@ def _applicationProtocols(mode: Mode, options: PortOptions) -> tuple[bytes, ...]
     What is agreed on inside TLS (ALPN, RFC 7301): HTTP, where it may be inside.
     """
     web = mode in (Mode.WS, Mode.WSS) or options.httpUpgrade or options.websocketUpgrade
-    return (HTTP_1_1,) if web and options.ssl is not SSLSwitch.TCP else ()
+    return HTTP_NAMES if web and options.ssl is not SSLSwitch.TCP else ()

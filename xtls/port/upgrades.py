@@ -26,10 +26,11 @@ from xtls.config.modes import Mode
 from xtls.config.portoptions import PortOptions, SSLSwitch
 from xtls.port.detect import Detected
 
-__all__ = ["HTTP_1_1", "Expected", "Route", "UpgradePolicy", "UpgradeRefused"]
+__all__ = ["HTTP_NAMES", "Expected", "Route", "UpgradePolicy", "UpgradeRefused"]
 
-#: The name of HTTP/1.1 in ALPN (RFC 7301, section 6).
-HTTP_1_1: Final = b"http/1.1"
+#: The names of HTTP in ALPN (RFC 7301, section 6), the best first: curl offers only the second one where it is
+#: told to speak HTTP/1.0.
+HTTP_NAMES: Final = (b"http/1.1", b"http/1.0")
 
 
 class Route(Enum):
@@ -193,7 +194,7 @@ class UpgradePolicy:
                 return self._raw(Detected.RAW, secure)
             if self.options.ssl is SSLSwitch.WWW:
                 return self._served(Detected.HTTP)
-        if alpn == HTTP_1_1:
+        if alpn in HTTP_NAMES:
             return self.route(Detected.HTTP, secure=True)
         return None
 

@@ -28,8 +28,8 @@ from xtls.port.detect import Detected
 
 __all__ = ["HTTP_NAMES", "Expected", "Route", "UpgradePolicy", "UpgradeRefused"]
 
-#: The names of HTTP in ALPN (RFC 7301, section 6), the best first: curl offers only the second one where it is
-#: told to speak HTTP/1.0.
+#: The names of HTTP in ALPN (RFC 7301, section 6), the best first.  Who is told to speak HTTP/1.0 (curl)
+#: may offer the second one alone.
 HTTP_NAMES: Final = (b"http/1.1", b"http/1.0")
 
 

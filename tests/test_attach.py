@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -393,6 +394,7 @@ class RunTests(SynchronousTestCase):
         with contextlib.redirect_stdout(output):
             self.assertEqual(attach.run(["--help"], self.runner), 0)
         self.assertIn("--ssl-server-hostname=", output.getvalue())
+        self.assertLessEqual(set(re.findall(r"--([a-z-]+)", output.getvalue())), set(attach._LINE.words))
         self.assertNotIn("--detect-timeout", output.getvalue())
         self.assertEqual(self.runs, [])
 

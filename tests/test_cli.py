@@ -7,12 +7,13 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
 import xtls
-from xtls.programs import cert, cli
+from xtls.programs import attach, cert, cli
 from xtls.programs.cli import COMMANDS, main
 
 
@@ -47,6 +48,8 @@ class MainTests(SynchronousTestCase):
             self.assertEqual((status, error), (0, ""))
             for name in COMMANDS:
                 self.assertIn(f"  {name} ", output)
+            known = {*attach._LINE.words, "help", "version"}
+            self.assertLessEqual(set(re.findall(r"--([a-z-]+)", output)), known)
 
     def test_nothing(self) -> None:
         """

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any, cast
@@ -24,7 +25,7 @@ from xtls.errors import OptionError
 from xtls.port.upgradeable import UpgradeableFactory
 from xtls.programs.portservice import ListeningError
 from xtls.programs.service import Options, build, makeService
-from xtls.programs.serviceoptions import plan
+from xtls.programs.serviceoptions import plan, serviceCommandLine
 from xtls.sessions.forward import ForwardFactory
 from xtls.testing.authority import Authority
 from xtls.trust.certificates import toPEM
@@ -96,6 +97,8 @@ class OptionsTests(ServiceTestCase):
         for expected in ("Usage: twistd", "Listening:", "Timeouts:", "[default: 5]"):
             self.assertIn(expected, output.getvalue())
         self.assertEqual(str(Options()), output.getvalue())
+        named = set(re.findall(r"--([a-z-]+)", output.getvalue()))
+        self.assertLessEqual(named, set(serviceCommandLine().words))
 
     def test_version(self) -> None:
         """

@@ -5,6 +5,7 @@ The C{xtls} command.
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import re
@@ -123,6 +124,26 @@ class MainTests(SynchronousTestCase):
         self.patch(cert, "run", broken)
         self.patch(os, "dup2", replace)
         self.assertEqual((self.run_("cert")[0], replaced), (0, [1]))
+
+    def test_fullDisk(self) -> None:
+        """
+        Output that cannot be written is an error in one sentence.
+        """
+
+        class Full(io.StringIO):
+            """
+            A file on a disk that is full.
+            """
+
+            def write(self, text: str) -> int:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        self.patch(os, "dup2", lambda fd, other: os.close(fd))
+        self.patch(sys, "stdout", Full())
+        error = io.StringIO()
+        with contextlib.redirect_stderr(error):
+            self.assertEqual(main(["--version"]), 1)
+        self.assertEqual(error.getvalue(), "xtls: standard output: No space left on device\n")
 
     def test_noOutput(self) -> None:
         """

@@ -57,12 +57,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if sys.stdout is not None:  # it is, where the parent has closed it
             sys.stdout.flush()
     except BrokenPipeError:
-        # whoever read our output has what it wanted; let nothing more be flushed there
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        # whoever read our output has what it wanted
+        _dropOutput()
         return 0
+    except OSError as e:
+        # such as a full disk
+        _dropOutput()
+        print(f"xtls: standard output: {e.strerror or e}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
     return status
+
+
+def _dropOutput() -> None:
+    """
+    Let nothing more be written to standard output, not even what is flushed when the process ends.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _dispatch(words: Sequence[str]) -> int:

@@ -5,6 +5,7 @@ Certificates and keys: reading, making, writing.
 from __future__ import annotations
 
 import socket
+import warnings
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.handshakes import saved
 from xtls.errors import CertificateFileError
 from xtls.testing.authority import Authority
+from xtls.trust import certificates
 from xtls.trust.certificates import (
     KeyPair,
     PrivateKey,
@@ -94,6 +96,21 @@ class ParseCertificatesTests(SynchronousTestCase):
             PEM + PEM.replace(b"MII", b"AAA"),
         ):
             self.assertRaises(ValueError, parseCertificates, data)
+
+    def test_odd(self) -> None:
+        """
+        A serial number below one (RFC 5280, section 4.1.2.2), as some CAs have that systems believe, is read,
+        and nobody is warned of it.
+        """
+        number = PAIR.certificate.serial_number
+        serial = number.to_bytes(number.bit_length() // 8 + 1, "big")
+        negative = b"\x80" + serial[1:]
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            certificates._keepToOurselves()
+            (found,) = parseCertificates(DER.replace(serial, negative, 1))
+        self.assertLess(found.serial_number, 1)
+        self.assertEqual(caught, [])
 
 
 class LoadCertificatesTests(SynchronousTestCase):

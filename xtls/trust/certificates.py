@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import socket
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -21,6 +22,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from xtls.errors import CertificateFileError
@@ -71,6 +73,19 @@ _LONGEST_COMMON_NAME: Final = 64
 #: What is wrong with a file of keys, where it is another option that mends it.
 NO_KEY: Final = "no private key in it"
 NO_PASSPHRASE: Final = "the private key is encrypted, and no passphrase is given"
+
+#: What cryptography warns of when it reads certificates: CAs that every system believes have such.
+_ODDITIES: Final = "Parsed a serial number|The parsed certificate contained"
+
+
+def _keepToOurselves() -> None:
+    """
+    Have nobody warned of what is odd in certificates that others made: who is warned cannot change it.
+    """
+    warnings.filterwarnings("ignore", _ODDITIES, CryptographyDeprecationWarning, r"xtls\.trust\.")
+
+
+_keepToOurselves()
 
 
 @dataclass(frozen=True)

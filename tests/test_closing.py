@@ -7,8 +7,10 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IHalfCloseableProtocol, ITCPTransport
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
 
 from tests.support.contract import LARGE, Flood
 from tests.support.layers import END, FramedTransport, frame
@@ -17,6 +19,12 @@ from tests.support.wires import HalfCloseRecorder, Recorder
 
 #: Seconds.
 CLOSE_TIMEOUT = 10.0
+
+
+class UndeclaredTransport(FramedTransport):
+    """
+    A layer whose class says nothing of interfaces itself.
+    """
 
 
 class ClosingTests(SynchronousTestCase):
@@ -54,6 +62,17 @@ class ClosingTests(SynchronousTestCase):
         self.assertEqual([lost.type for lost in self.above.lost], [reason])
         self.assertFalse(self.wire.server.connected)
         self.assertEqual(self.wire.clock.getDelayedCalls(), [])
+
+    def test_interfaces(self) -> None:
+        """
+        A layer provides what its class does, be that inherited, and not what the transport below provides,
+        to which other names that it does not have lead.
+        """
+        stream = UndeclaredTransport(self.wire.clock, HalfCloseRecorder())
+        SocketWire(clock=self.wire.clock).join(Recorder(), stream)
+        self.assertTrue(verifyObject(IHalfCloseableProtocol, stream))
+        self.assertFalse(ITCPTransport.providedBy(stream))
+        self.assertIs(stream.getTcpNoDelay.__self__, stream.transport)
 
     def test_inOrder(self) -> None:
         """

@@ -53,6 +53,15 @@ class ClosingTransport(ProtocolWrapper):
         self._belowDone = False  # the transport below delivers no more
         self._failure: Failure | None = None  # why this connection ends, where that is known
 
+    def __getattr__(self, name: str) -> Any:
+        """
+        What is not found here is the transport's below, but for what that says of itself, such as its
+        interfaces.
+        """
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return super().__getattr__(name)
+
     # For subclasses to provide.
 
     def _endBelow(self) -> None:

@@ -200,6 +200,7 @@ class MakeServiceTests(ServiceTestCase):
             "ssl-cert ": (FORWARD, "--bind-tcp=1", "--ssl-cert=/no/such/file"),
             "ssl-cert  ": (FORWARD, "--bind-tcp=1", "--ssl=on"),
             "ssl-ca-certs": (FORWARD, "--bind-tcp=1", "--ssl-cert=auto", "--ssl-ca-certs=/no/such/file"),
+            "ssl-check-hostname": (FORWARD, "--bind-tcp=1", "--ssl-check-hostname=no"),
         }.items():
             sentence = self.refused(*words)
             self.assertTrue(sentence.startswith(f"xtls: {option.strip()} ("), sentence)

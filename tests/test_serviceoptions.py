@@ -110,6 +110,15 @@ class PlanTests(SynchronousTestCase):
         self.assertEqual((made.forward, made.wwwDir), ("tcp:127.0.0.1:5900", None))
         self.assertEqual(made.options.connectTimeout, 2.0)
 
+    def test_backend(self) -> None:
+        """
+        What only clients know is about the backend; the rest is about the port.
+        """
+        made = planned("--bind-tcp=1", "--forward=ssl:h:1", "--ssl-server-hostname=x.test", "--ssl-cert=y")
+        self.assertEqual(dict(made.backend.values), {"ssl-server-hostname": ("x.test",)})
+        self.assertEqual(made.sockets[0].tls.cert, ("y",))
+        self.assertFalse(made.sockets[0].tls.given("serverHostname"))
+
     def test_unreadablePages(self) -> None:
         """
         A directory that may not be read is refused.
@@ -131,7 +140,7 @@ class PlanTests(SynchronousTestCase):
             "forward": (FORWARD, "--forward=tcp:h:1", "--bind-tcp=1"),
             "www-dir": (FORWARD, "--www-dir=", "--bind-tcp=1"),
             "ssl": (FORWARD, "--ssl=maybe", "--bind-tcp=1"),
-            "ssl-check-hostname": (FORWARD, "--ssl-check-hostname=no", "--bind-tcp=1"),
+            "ssl-check-hostname": ("--www-dir=.", "--ssl-check-hostname=no", "--bind-tcp=1"),
             "bind-ssh": (FORWARD, "--bind-ssh=22"),
             "start": ("--start=bash", "--bind-tcp=1"),
         }.items():
@@ -177,11 +186,14 @@ class HelpTests(SynchronousTestCase):
 
     def test_options(self) -> None:
         """
-        Every option of servers is explained, and none that is for clients only, or for later.
+        Every option is explained, those of clients as said of the backend; none that is for later.
         """
         text = serviceCommandLine().help()
         for option in ALL_OPTIONS.values():
-            self.assertEqual(f"--{option.name}=" in text, bool(option.side & Side.SERVER), option.name)
+            self.assertIn(f"  --{option.name}=", text)
+        backend = text[text.index("A backend") : text.index("Certificates:")]
+        for option in ALL_OPTIONS.values():
+            self.assertEqual(f"--{option.name}=" in backend, not option.side & Side.SERVER, option.name)
         for name in ("bind-tcp", "bind-ssl", "bind-ws", "bind-wss", "bind", "listen", "forward", "www-dir"):
             self.assertIn(f"  --{name}=", text)
         self.assertNotIn("--start", text)

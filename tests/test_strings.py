@@ -32,7 +32,7 @@ import xtls
 from tests.support.identity import authority, serverFile, serverPair
 from tests.support.memory import WiredReactor
 from tests.support.wires import GivenFactory, Recorder
-from xtls.config.definitions import optionNamed
+from xtls.config.definitions import Layer, optionNamed
 from xtls.config.modes import Mode
 from xtls.config.options import OPTIONS, TLSOptions
 from xtls.config.portoptions import PortOptions
@@ -88,6 +88,21 @@ class ClientFromStringTests(SynchronousTestCase):
         ):
             self.assertIs(type(self.endpoint(text)), kind, text)
         self.assertRaises(ValueError, self.endpoint, "nonesuch:server.test:1")
+
+    def test_defaults(self) -> None:
+        """
+        Options that stand beside a string hold where it does not say otherwise; a string that they cannot be
+        about is refused with their name and their place.
+        """
+        beside = Layer("command line", {"ssl-protocol": "SSLv3"})
+        for text in ("ssl:server.test:1", "xtls:wss:server.test:1", "ssl://server.test:1/"):
+            error = self.assertRaises(OptionError, clientFromString, self.reactor, text, beside)
+            self.assertEqual((error.option, error.source), ("ssl-protocol", "command line"))
+        for text in ("tcp:server.test:1", "unix:/run/x", "ws:server.test:1", "ws://server.test:1/"):
+            error = self.assertRaises(OptionError, clientFromString, self.reactor, text, beside)
+            self.assertEqual((error.option, error.source), ("ssl-protocol", "command line"))
+        for text in ("ssl:server.test:1:ssl-protocol=TLS", "ssl://server.test:1/?ssl-protocol=TLS"):
+            self.assertIsInstance(clientFromString(self.reactor, text, beside), TLSClientEndpoint)
 
     def test_urls(self) -> None:
         """

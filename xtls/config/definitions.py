@@ -141,6 +141,13 @@ class Layer:
         """
         return self.places.get(name, self.source)
 
+    def over(self, defaults: Layer) -> Layer:
+        """
+        This layer, with what only C{defaults} says; each option keeps its place in errors.
+        """
+        places = {name: defaults.sourceOf(name) for name in defaults.values if name not in self.values}
+        return Layer(self.source, {**defaults.values, **self.values}, {**places, **self.places})
+
     def __repr__(self) -> str:
         """
         The names only: a value may be a secret.

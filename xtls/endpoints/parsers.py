@@ -53,6 +53,8 @@ _MODES_OVER_TCP = {mode.value: mode for mode in (Mode.SSL, Mode.WS, Mode.WSS)}
 
 _Keywords = Sequence[tuple[str, str]]
 
+_NO_DEFAULTS: Final = Layer(SOURCE)
+
 
 def hasOurKeyword(keywords: Iterable[str]) -> bool:
     """
@@ -92,19 +94,23 @@ def _words(keywords: _Keywords, words: Sequence[str]) -> dict[str, str]:
     return said
 
 
-def clientFromDescription(reactor: Any, description: Description) -> IStreamClientEndpoint:
+def clientFromDescription(
+    reactor: Any, description: Description, defaults: Layer = _NO_DEFAULTS
+) -> IStreamClientEndpoint:
     """
     Make the client endpoint that a description names: C{ssl:HOST:PORT}, and likewise C{tcp ws wss}, or
     C{unix:PATH}.
 
     @param reactor: where to connect.
     @param description: its prefix is the mode.
+    @param defaults: options that hold where the description does not say otherwise.
 
     @raise OptionError: for whatever in it cannot be used.
     """
     mode = _read(_ENDPOINT, _parseMode, description.prefix)
     words = _words(description.keywords, _CLIENT_WORDS)
     layer = _layer([each for each in description.keywords if each[0] not in words], Side.CLIENT)
+    layer = layer.over(defaults)
     if not mode.secure:
         requireTLS(layer, mode, "expected ssl or wss in its place, or no such option")
     carrier = endpoints.clientFromString(reactor, words[_ENDPOINT]) if _ENDPOINT in words else None

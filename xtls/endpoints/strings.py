@@ -12,11 +12,13 @@ The grammar is in docs/reference/strings.md.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet import endpoints
 from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
 
+from xtls.config.definitions import Layer
 from xtls.config.modes import MODES, Mode
 from xtls.config.target import parseTarget
 from xtls.endpoints.description import SOURCE, Description, quoteKeyword, quoteValue
@@ -45,7 +47,9 @@ _XTLS = "xtls"
 _CLIENTS = (Mode.SSL.value, Mode.WSS.value, Mode.WS.value)
 
 
-def clientFromString(reactor: Any, description: str) -> IStreamClientEndpoint:
+def clientFromString(
+    reactor: Any, description: str, defaults: Layer | None = None
+) -> IStreamClientEndpoint:
     """
     Make a client endpoint of a string, as Twisted's function of the same name.
 
@@ -55,17 +59,24 @@ def clientFromString(reactor: Any, description: str) -> IStreamClientEndpoint:
     @param reactor: where to connect.
     @param description: the string.  What it says of verification is done: to reach a target that somebody
         else has named, use L{endpointForTarget}.
+    @param defaults: options of ours that hold where the string does not say otherwise.
 
     @raise OptionError: for a string of ours that cannot be understood, or with options that cannot be used.
     """
+    if defaults is None:
+        defaults = Layer(SOURCE)
     if _isURL(description):
-        return endpointForTarget(reactor, parseTarget(description))
+        target = parseTarget(description)
+        return endpointForTarget(reactor, replace(target, layer=target.layer.over(defaults)))
     parsed = Description.parse(description)
     prefix = parsed.prefix.lower()
     if prefix == _XTLS:
-        return clientFromDescription(reactor, _inner(parsed))
+        return clientFromDescription(reactor, _inner(parsed), defaults)
     if prefix in _CLIENTS:
-        return clientFromDescription(reactor, parsed)
+        return clientFromDescription(reactor, parsed, defaults)
+    for name in defaults.values:
+        problem = f"does not apply to {parsed.prefix}: endpoints; expected ssl or wss, or no such option"
+        raise OptionError(name, defaults.sourceOf(name), problem)
     endpoint: IStreamClientEndpoint = endpoints.clientFromString(reactor, description)
     return endpoint
 

@@ -78,19 +78,20 @@ class Word:
         return f"default: {self.shown}" if self.shown else ""
 
 
-def wordsOf(options: Iterable[Option], side: Side) -> list[Word]:
+def wordsOf(options: Iterable[Option], side: Side, group: str = "") -> list[Word]:
     """
     The words for options that are defined elsewhere.
 
     @param side: whom the command line is for.  Options for the other side alone are known too, so that they
         can be refused by name, but the help does not have them.
+    @param group: the heading to put them under, in place of their own.
     """
     return [
         Word(
             option.name,
             option.help,
             option.metavar or "VALUE",
-            option.group or "other" if option.side & side else "",
+            group or option.group or "other" if option.side & side else "",
             option.default,
             tuple(option.aliases),
             option.repeatable,

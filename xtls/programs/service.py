@@ -14,7 +14,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final
 
-from twisted.internet.interfaces import IProtocolFactory
+from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint
 from twisted.logger import Logger
 from twisted.python import usage
 
@@ -140,7 +140,11 @@ def _session(reactor: Any, planned: Plan) -> IProtocolFactory | None:
     """
     if not planned.forward:
         return None
-    backend = _understood(FORWARD, "tcp:127.0.0.1:5900", clientFromString, reactor, planned.forward)
+
+    def read(reactor: Any, text: str) -> IStreamClientEndpoint:
+        return clientFromString(reactor, text, planned.backend)
+
+    backend = _understood(FORWARD, "tcp:127.0.0.1:5900", read, reactor, planned.forward)
     return ForwardFactory(
         backend,
         planned.options.connectTimeout,
@@ -179,6 +183,8 @@ def _understood(option: str, example: str, read: Callable[[Any, str], Any], reac
     try:
         return read(reactor, text)
     except OptionError as e:
+        if e.source == SOURCE:
+            raise  # what is wrong stands beside the string, and not in it
         raise OptionError(option, SOURCE, str(e)) from None
     except (LookupError, TypeError, ValueError) as e:
         # a TypeError is about a function of Twisted's, of which the user knows nothing

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from xtls.config.definitions import Layer, Side
+from xtls.config.definitions import Layer, Option, Side
 from xtls.config.listening import BINDINGS, EVERYWHERE, ListenAddress, parseBind
 from xtls.config.modes import Mode, isIPv6, joinHostPort
 from xtls.config.options import TLSOptions
@@ -43,6 +43,9 @@ _BINDING_HELP: Final = {
     Mode.UNIX: "listen on a Unix socket; @ begins an abstract name; TLS does not apply",
 }
 
+
+#: The heading over what is said of a backend.
+_BACKEND: Final = f"a backend that is reached over TLS, as by --{FORWARD}=ssl:HOST:PORT"
 
 #: What is planned, so that people look for it: known here to be refused in words.
 _LATER: Final = {
@@ -93,7 +96,8 @@ def serviceCommandLine() -> CommandLine:
                 "what the port leads to",
                 shown="a page that says how to attach",
             ),
-            *wordsOf(ALL_OPTIONS.values(), Side.SERVER),
+            *wordsOf((each for each in ALL_OPTIONS.values() if not _forServers(each)), Side.CLIENT, _BACKEND),
+            *wordsOf(filter(_forServers, ALL_OPTIONS.values()), Side.SERVER),
             *(Word(name, "not in this version", "VALUE", "") for name in _LATER),
             Word("help", "show this"),
             Word("version", "show the version"),
@@ -137,12 +141,14 @@ class Plan:
 
     @ivar sockets: where to listen; at least one.
     @ivar forward: the endpoint string of the backend; empty where there is none.
+    @ivar backend: how a backend is verified, where its string does not say otherwise.
     @ivar wwwDir: the directory of pages; L{None} for the page of our own.
     @ivar options: deadlines and limits for what is not one socket's, such as connecting the backend.
     """
 
     sockets: tuple[Socket, ...]
     forward: str
+    backend: Layer
     wwwDir: str | None
     options: PortOptions
 
@@ -156,25 +162,39 @@ def plan(given: Given) -> Plan:
     for name, instead in _LATER.items():
         if given.has(name):
             raise OptionError(name, SOURCE, f"this is not in this version of xtls; {instead}")
-    common = given.layer(ALL_OPTIONS)
-    _requireServers(common)
+    common, backend = _bySide(given.layer(ALL_OPTIONS))
     options = resolveBoth(common)[1]
     forward, wwwDir = _destination(given)
+    for name in () if forward else backend.values:
+        problem = f"is about a backend over TLS, and there is no backend; say --{FORWARD}=ssl:HOST:PORT"
+        raise OptionError(name, backend.sourceOf(name), problem)
     sockets = [*_bound(given, common), *_listened(given, common)]
     if not sockets:
         raise OptionError("bind-tcp", _NOWHERE, "there is nowhere to listen; say --bind-tcp=[HOST:]PORT")
     _requireDistinct(sockets)
-    return Plan(tuple(sockets), forward, wwwDir, options)
+    return Plan(tuple(sockets), forward, backend, wwwDir, options)
 
 
-def _requireServers(layer: Layer) -> None:
+def _bySide(layer: Layer) -> tuple[Layer, Layer]:
     """
-    Require that every option is one of servers: the others would do nothing here.
+    What was said of the port itself, and what only clients know: that is of the backend, whose client it is.
     """
-    for name in layer.values:
-        if not ALL_OPTIONS[name].side & Side.SERVER:
-            problem = f"is for clients; where --{FORWARD} is one, write it there: ssl:HOST:PORT:{name}=..."
-            raise OptionError(name, layer.sourceOf(name), problem)
+    port, backend = (
+        Layer(
+            layer.source,
+            {name: value for name, value in layer.values.items() if _forServers(ALL_OPTIONS[name]) is wanted},
+            layer.places,
+        )
+        for wanted in (True, False)
+    )
+    return port, backend
+
+
+def _forServers(option: Option) -> bool:
+    """
+    Whether servers know an option.
+    """
+    return bool(option.side & Side.SERVER)
 
 
 def _destination(given: Given) -> tuple[str, str | None]:

@@ -12,7 +12,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 from zope.interface.verify import verifyObject
 
-from tests.support.wires import GivenFactory, HalfCloseRecorder, Recorder, Wire
+from tests.support.wires import BUFFER_SIZE, GivenFactory, HalfCloseRecorder, Recorder, Wire
 from xtls.config.modes import Mode
 from xtls.config.portoptions import PortOptions
 from xtls.port.channel import PageChannel, PageSite
@@ -33,6 +33,7 @@ class Slow(Resource):
 
     @ivar content: what it answers.
     @ivar waiting: requests that are not answered yet.
+    @ivar answers: how often it has answered at once.
     """
 
     isLeaf = True
@@ -42,6 +43,7 @@ class Slow(Resource):
         self.content = b"page"
         self.waiting: list[Any] = []
         self.slow = False
+        self.answers = 0
 
     def render_GET(self, request: Any) -> Any:
         """
@@ -50,6 +52,7 @@ class Slow(Resource):
         if self.slow:
             self.waiting.append(request)
             return NOT_DONE_YET
+        self.answers += 1
         return self.content
 
     def answer(self) -> None:
@@ -115,6 +118,19 @@ class ChannelTests(SynchronousTestCase):
         self.resource.answer()
         self.assertTrue(self.say(GET).endswith(b"\r\n6\r\nsecond\r\n0\r\n\r\n"))
 
+    def test_pipelineUnderPressure(self) -> None:
+        """
+        Of many requests that come together, those are answered that the peer reads the answers of: they would
+        be a hundred times as long.
+        """
+        self.resource.content = b"x" * 5000
+        self.wire.client.pauseProducing()
+        self.say(GET * 2000)
+        self.assertLess(self.resource.answers, 50)
+        self.assertFalse(self.wire.server.reading)
+        self.wire.client.resumeProducing()
+        self.assertEqual(self.say(GET).count(b"200 OK"), 2001)
+
     def test_upgradeWaits(self) -> None:
         """
         A WebSocket that is asked for behind a page is opened when that has been answered.
@@ -129,12 +145,21 @@ class ChannelTests(SynchronousTestCase):
 
     def test_upgradeUnderPressure(self) -> None:
         """
-        A WebSocket that is asked for while an answer is still on its way gets its octets behind that.
+        A WebSocket that is asked for while an answer is still on its way gets its octets behind that; where
+        the answer fills the transport, it is opened when that has gone.
         """
-        self.resource.content = b"x" * 300000
+        for size in (60000, 300000):
+            self.connect()
+            self.resource.content = b"x" * size
+            self.upgradeUnderPressure()
+
+    def upgradeUnderPressure(self) -> None:
+        """
+        Ask for a page and a WebSocket, and read both late.
+        """
         self.wire.client.pauseProducing()
         self.say(GET + OPENING)
-        self.assertEqual(self.session.made, 1)
+        self.assertEqual(self.session.made, len(self.resource.content) < BUFFER_SIZE)
         self.wire.client.resumeProducing()
         answers = self.say(encodeFrame(Opcode.BINARY, b"late", b"\1\2\3\4"))
         page, _, rest = answers.partition(b"HTTP/1.1 101")
@@ -281,6 +306,34 @@ class ChannelTests(SynchronousTestCase):
         self.assertGone()
 
     # Ends
+
+    def test_halfClosedBehind(self) -> None:
+        """
+        Also those that wait behind one that takes long.
+        """
+        self.resource.slow = True
+        self.wire.client.write(GET + GET + GET)
+        self.wire.client.loseWriteConnection()
+        self.wire.flush()
+        self.resource.slow = False
+        self.resource.answer()
+        self.wire.flush()
+        self.assertEqual((self.client.received.count(b"200 OK"), self.client.readClosed), (3, 1))
+        self.assertGone()
+
+    def test_halfClosedUpgrade(self) -> None:
+        """
+        A WebSocket that waits there is opened, gets its octets, and is told of the end.
+        """
+        self.resource.slow = True
+        self.wire.client.write(GET + OPENING + encodeFrame(Opcode.BINARY, b"early", b"\1\2\3\4"))
+        self.wire.client.loseWriteConnection()
+        self.wire.flush()
+        self.resource.answer()
+        self.wire.flush()
+        self.assertIn(b"101 Switching", self.client.received)
+        self.assertEqual((self.session.received, len(self.session.lost)), (b"early", 1))
+        self.assertGone()
 
     def test_halfClosed(self) -> None:
         """

@@ -90,6 +90,14 @@ class SelfSignedTests(CertTestCase):
         self.assertIn("ssl://[::1]:10000/", output)
         self.assertIn(f"--ssl-cert={path}", output)
 
+    def test_next(self) -> None:
+        """
+        What to do next can be pasted, whatever the first name is.
+        """
+        for name, host in (("::1", "[::1]"), ("*.example.org", "host.example.org")):
+            output = self.run_("self-signed", "--force", f"--name={name}")
+            self.assertIn(f"attach ssl://{host}:10000/", output)
+
     def test_overwrite(self) -> None:
         """
         A file that is there stays as it is, unless force is used.
@@ -173,6 +181,16 @@ class ShowTests(CertTestCase):
         self.path.write_text(output)
         self.assertIn("without a key", self.run_("show", str(self.path)))
 
+    def test_pipe(self) -> None:
+        """
+        What can be read only once is read once.
+        """
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        os.write(writing, toPEM(self.pair))
+        os.close(writing)
+        self.assertIn("with its key", self.run_("show", f"/dev/fd/{reading}"))
+
     def test_unreadableNames(self) -> None:
         """
         Names that cannot be read do not keep the rest from being shown; nor does a subject that is empty.
@@ -202,8 +220,10 @@ class ShowTests(CertTestCase):
 
     def test_help(self) -> None:
         """
-        The help is what was asked for, or what somebody needs who says nothing.
+        The help is what was asked for, or what somebody needs who says nothing: then it is an error.
         """
         self.assertIn("self-signed", self.run_("--help"))
-        with contextlib.redirect_stdout(io.StringIO()):
+        error = io.StringIO()
+        with contextlib.redirect_stderr(error):
             self.assertEqual(cert.run([]), 2)
+        self.assertIn("self-signed", error.getvalue())

@@ -7,6 +7,7 @@ C{self-signed} asks nothing, overwrites nothing unless it is told to, and says w
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives import serialization
 
 from xtls.config.definitions import optionNamed
 from xtls.config.locations import defaultCertificatePath, findDefaultCertificate
+from xtls.config.modes import joinHostPort
 from xtls.config.options import TLSOptions
 from xtls.errors import CertificateFileError, OptionError
 from xtls.programs.commandline import SOURCE, CommandLine, Given, Word, chosen
@@ -25,8 +27,8 @@ from xtls.trust.certificates import (
     KeyPair,
     defaultNames,
     fingerprint,
-    holdsKey,
     loadCertificates,
+    readBundle,
     selfSigned,
     subjectAlternativeNames,
     toPEM,
@@ -86,8 +88,9 @@ def run(arguments: Sequence[str]) -> int:
     """
     given = _LINE.parse(arguments)
     if given.has("help") or not given.arguments:
-        print(_HELP + _LINE.help() + _EXAMPLES, end="")
-        return ExitStatus.OK if given.has("help") else ExitStatus.USAGE
+        asked = given.has("help")
+        print(_HELP + _LINE.help() + _EXAMPLES, end="", file=sys.stdout if asked else sys.stderr)
+        return ExitStatus.OK if asked else ExitStatus.USAGE
     command, *rest = given.arguments
     chosen("cert", command, _COMMANDS)(given, rest)
     return ExitStatus.OK
@@ -139,14 +142,14 @@ def _next(path: Path, certificate: x509.Certificate) -> str:
     """
     cert, caCerts = (f"--{optionNamed(TLSOptions, each).name}" for each in ("cert", "caCerts"))
     names = subjectAlternativeNames(certificate)
-    host = "localhost" if "localhost" in names else names[0]
+    host = "localhost" if "localhost" in names else names[0].replace("*.", "host.")
     where = shlex.quote(str(path))
     isDefault = path == Path(defaultCertificatePath())
     return (
         "\nnext, a server in front of some service of yours, and a client that believes it:\n"
         f"  twistd -n xtls --bind-tcp=0.0.0.0:10000 --forward=tcp:127.0.0.1:5900"
         f"{'' if isDefault else f' {cert}={where}'}\n"
-        f"  {thisCommand()} attach ssl://{f'[{host}]' if ':' in host else host}:10000/ {caCerts}={where}\n"
+        f"  {thisCommand()} attach ssl://{joinHostPort(host, 10000)}/ {caCerts}={where}\n"
         "for clients on other machines, the certificate without its key:\n"
         f"  {thisCommand()} cert show {where} --pem\n"
     )
@@ -162,12 +165,12 @@ def _show(given: Given, rest: Sequence[str]) -> None:
         raise CertificateFileError(
             str(defaultCertificatePath()), f"there is no default certificate; {remedy}"
         )
-    certificates = loadCertificates(path)
+    certificates, hasKey = readBundle(path)
     if given.has("pem"):
         for certificate in certificates:
             print(certificate.public_bytes(serialization.Encoding.PEM).decode("ascii"), end="")
         return
-    print(f"{path}: {'with its key' if holdsKey(path) else 'without a key'}")
+    print(f"{path}: {'with its key' if hasKey else 'without a key'}")
     for certificate in certificates:
         _describe(certificate)
 

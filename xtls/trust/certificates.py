@@ -40,6 +40,7 @@ __all__ = [
     "loadCertificates",
     "loadKeyPair",
     "parseCertificates",
+    "readBundle",
     "selfSigned",
     "subjectAlternativeNames",
     "toPEM",
@@ -125,6 +126,20 @@ def parseCertificates(data: bytes) -> tuple[x509.Certificate, ...]:
     return found
 
 
+def readBundle(path: str) -> tuple[tuple[x509.Certificate, ...], bool]:
+    """
+    Read a file of certificates, once: it may be a pipe.
+
+    @return: at least one certificate, in the order of the file; and whether it holds a private key in PEM.
+    @raise CertificateFileError: if it cannot be read or holds no certificate.
+    """
+    data = readFile(path)
+    try:
+        return parseCertificates(data), _KEY.search(data) is not None
+    except ValueError as e:
+        raise CertificateFileError(path, str(e)) from None
+
+
 def loadCertificates(path: str) -> tuple[x509.Certificate, ...]:
     """
     Read a file of certificates.
@@ -132,10 +147,7 @@ def loadCertificates(path: str) -> tuple[x509.Certificate, ...]:
     @return: at least one certificate, in the order of the file.
     @raise CertificateFileError: if it cannot be read or holds none.
     """
-    try:
-        return parseCertificates(readFile(path))
-    except ValueError as e:
-        raise CertificateFileError(path, str(e)) from None
+    return readBundle(path)[0]
 
 
 def _parseKey(data: bytes, password: bytes) -> PrivateKey:

@@ -29,7 +29,7 @@ _view: Final = memoryview(bytearray(READ_SIZE))
 
 def directSocket(transport: Any) -> Any:
     """
-    The socket under a transport of Twisted's, if it may be used past the transport's own buffers; else L{None}.
+    The socket under a transport of Twisted's, if it may be used past the transport's buffers; else L{None}.
     """
     if isinstance(transport, tcp.Connection) and not getattr(transport, "TLS", False):
         return getattr(transport, "socket", None)

@@ -184,8 +184,8 @@ class TLSTransport(LayeredTransport):
 
     def _send(self, data: Buffer) -> None:
         """
-        Encrypt; a long write is flushed as it goes, so that its ciphertext is never there as a whole.  To flush
-        is to use the shared buffers, of which a view may be.
+        Encrypt; a long write is flushed as it goes, so that its ciphertext is never there as a whole.  That
+        uses the shared buffers, of which a view may be.
         """
         try:
             if len(data) <= BUFFER_SIZE:

@@ -22,8 +22,8 @@ _NOT_SSH, _NOT_TLS, _NOT_HTTP, _NOT_RAW = (
     Expected.NOT_HTTP,
     Expected.NOT_RAW,
 )
-#: "TLS only", "HTTP only".
-_TO, _HO = Expected.TLS, Expected.HTTP
+#: "TLS only", "HTTP only", "HTTPS only".
+_TO, _HO, _SO = Expected.TLS, Expected.HTTP, Expected.HTTPS
 
 Outcome = Route | Expected
 
@@ -35,17 +35,17 @@ _ANYTHING_ELSE = (Detected.RAW, Detected.RFB, Detected.XPRA, Detected.RDP, Detec
 #: What comes first on a connection, everything being switched on and available.
 PLAIN: dict[Detected, tuple[Outcome, ...]] = {
     Detected.TLS: (_T, _T, _T, _T, _NOT_TLS),
-    Detected.HTTP: (_H, _H, _TO, _TO, _H),
-    Detected.SSH: (_NOT_SSH, _HO, _TO, _TO, _NOT_SSH),
-    **dict.fromkeys(_ANYTHING_ELSE, (_S, _HO, _TO, _TO, _S)),
+    Detected.HTTP: (_H, _H, _TO, _SO, _H),
+    Detected.SSH: (_NOT_SSH, _HO, _TO, _SO, _NOT_SSH),
+    **dict.fromkeys(_ANYTHING_ELSE, (_S, _HO, _TO, _SO, _S)),
 }
 
 #: What comes first inside TLS, which a Unix socket does not have.
 INSIDE: dict[Detected, tuple[Outcome, ...]] = {
-    Detected.TLS: (_S, _HO, _S, _HO),
+    Detected.TLS: (_S, _HO, _S, _SO),
     Detected.HTTP: (_H, _H, _H, _H),
-    Detected.SSH: (_S, _HO, _S, _HO),
-    **dict.fromkeys(_ANYTHING_ELSE, (_S, _HO, _S, _HO)),
+    Detected.SSH: (_S, _HO, _S, _SO),
+    **dict.fromkeys(_ANYTHING_ELSE, (_S, _HO, _S, _SO)),
 }
 
 _ALL = PortOptions()
@@ -74,13 +74,13 @@ CHANGES: tuple[
     (
         replace(_ALL, httpUpgrade=False, websocketUpgrade=False),
         _AVAILABLE,
-        {Detected.HTTP: (_S, _H, _TO, _TO, _S)},
+        {Detected.HTTP: (_S, _H, _TO, _SO, _S)},
         {Detected.HTTP: (_S, _H, _S, _H)},
     ),
     (
         replace(_ALL, sshUpgrade=False),
         _AVAILABLE,
-        {Detected.SSH: (_S, _HO, _TO, _TO, _S)},
+        {Detected.SSH: (_S, _HO, _TO, _SO, _S)},
         {},
     ),
     (replace(_ALL, ssl=SSLSwitch.ON), _AVAILABLE, {}, {}),
@@ -97,29 +97,29 @@ CHANGES: tuple[
     (
         _ALL,
         (True, False, True),
-        dict.fromkeys(_ANYTHING_ELSE, (_NOT_RAW, _HO, _TO, _TO, _NOT_RAW)),
+        dict.fromkeys(_ANYTHING_ELSE, (_NOT_RAW, _HO, _TO, _SO, _NOT_RAW)),
         dict.fromkeys(
-            (*_ANYTHING_ELSE, Detected.TLS, Detected.SSH), (_NOT_RAW, _HO, _NOT_RAW, _HO)
+            (*_ANYTHING_ELSE, Detected.TLS, Detected.SSH), (_NOT_RAW, _HO, _NOT_RAW, _SO)
         ),
     ),
     (
         _ALL,
         (True, False, False),
         {
-            Detected.HTTP: (_NOT_HTTP, _NOT_HTTP, _TO, _TO, _NOT_HTTP),
-            **dict.fromkeys(_ANYTHING_ELSE, (_NOT_RAW, _HO, _TO, _TO, _NOT_RAW)),
+            Detected.HTTP: (_NOT_HTTP, _NOT_HTTP, _TO, _SO, _NOT_HTTP),
+            **dict.fromkeys(_ANYTHING_ELSE, (_NOT_RAW, _HO, _TO, _SO, _NOT_RAW)),
         },
         {
             Detected.HTTP: (_NOT_HTTP,) * 4,
             **dict.fromkeys(
-                (*_ANYTHING_ELSE, Detected.TLS, Detected.SSH), (_NOT_RAW, _HO, _NOT_RAW, _HO)
+                (*_ANYTHING_ELSE, Detected.TLS, Detected.SSH), (_NOT_RAW, _HO, _NOT_RAW, _SO)
             ),
         },
     ),
     (
         replace(_ALL, websocketUpgrade=False),
         (True, True, False),
-        {Detected.HTTP: (_NOT_HTTP, _H, _TO, _TO, _NOT_HTTP)},
+        {Detected.HTTP: (_NOT_HTTP, _H, _TO, _SO, _NOT_HTTP)},
         {Detected.HTTP: (_NOT_HTTP, _H, _NOT_HTTP, _H)},
     ),
 )

@@ -97,11 +97,11 @@ class PageTests(CurlCase):
         """
         A port for TLS tells in HTTP that it is one.
         """
-        for mode in ("ssl", "wss"):
+        for mode, told in (("ssl", "TLS only"), ("wss", "HTTPS only")):
             number = self.listen(f"--bind-{mode}=127.0.0.1:0")
             done = self.curl("--include", f"http://localhost:{number}/")
             self.assertEqual(self.statuses(done), [400])
-            self.assertIn("TLS only", done.text)
+            self.assertIn(told, done.text)
             done = self.curl("--include", f"https://localhost:{number}/")
             self.assertEqual(self.statuses(done), [200])
 

@@ -53,6 +53,7 @@ class Expected(Enum):
 
     TLS = "TLS only: this port takes https, wss and ssl connections"
     HTTP = "HTTP only: this port takes http, https, ws and wss connections"
+    HTTPS = "HTTPS only: this port takes https and wss connections"
     NOT_TLS = "TLS is not available on this port"
     NOT_HTTP = "HTTP is not available on this port"
     NOT_SSH = "SSH is not available on this port"
@@ -209,7 +210,7 @@ class UpgradePolicy:
         if detected is Detected.TLS and not secure:
             return self._tls()
         if self.mode.secure and not secure:
-            return UpgradeRefused(detected, Expected.TLS)
+            return UpgradeRefused(detected, Expected.HTTPS if self.mode is Mode.WSS else Expected.TLS)
         if detected is Detected.HTTP and self._looksForHTTP():
             return self._served(detected)
         if detected is Detected.SSH and not secure and self.options.sshUpgrade:
@@ -248,7 +249,8 @@ class UpgradePolicy:
         Octets as they are, whatever they may be.
         """
         if self.mode in _WEB_MODES:
-            return UpgradeRefused(detected, Expected.HTTP, web=True)
+            expected = Expected.HTTPS if self.mode is Mode.WSS else Expected.HTTP
+            return UpgradeRefused(detected, expected, web=True)
         if self.sessionAvailable:
             return Route.SESSION
         return UpgradeRefused(detected, Expected.NOT_RAW)

@@ -21,7 +21,7 @@ from unittest import SkipTest
 from twisted.trial.unittest import SynchronousTestCase
 
 import xtls
-from tests.support.programs import run
+from tests.support.programs import Peer, Program, echo, run
 
 ROOT = Path(xtls.__file__).parent.parent
 
@@ -146,6 +146,27 @@ class PackagingTests(SynchronousTestCase):
         self.assertRegex(done.text, r"(?m)^ +xtls ")
         done = run([environment / "bin" / "xtls", "--help"], self.folder)
         self.assertEqual(done.status, 0, done.text)
+        self.assertServes(environment, python)
+
+    def assertServes(self, environment: Path, python: Path) -> None:
+        """
+        What is installed runs: C{twistd xtls} leads what C{xtls attach} sends over verified TLS to a backend
+        and back.
+        """
+        scratch = environment / "scratch"
+        scratch.mkdir()
+        backend = Peer(self, echo)
+        attach = environment / "bin" / "xtls"
+        done = run([attach, "cert", "self-signed", "--out=cert.pem"], scratch)
+        self.assertEqual(done.status, 0, done.text)
+        twistd = "from twisted.scripts.twistd import run; run()"
+        options = ["--bind-tcp=0", f"--forward=tcp:127.0.0.1:{backend.port}", "--ssl-cert=cert.pem"]
+        port = Program(self, [str(python), "-c", twistd, "-n", "--pidfile=", "xtls", *options], scratch)
+        number = port.waitFor(r"xtls listening: tcp \S+:(\d+) \(")[1]
+        target = f"ssl://localhost:{number}/"
+        done = run([attach, "attach", target, "--ssl-ca-certs=cert.pem"], scratch, given=b"there and back")
+        self.assertEqual((done.status, done.output), (0, b"there and back"), done.text)
+        port.stop()
 
     def test_sdist(self) -> None:
         """

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.contract import LARGE, Flood, Well
 from tests.support.layers import END, FramedTransport, frame
-from tests.support.sockets import SocketWire
+from tests.support.sockets import ROOM, SocketWire
 from tests.support.wires import HalfCloseRecorder, Recorder
 
 
@@ -114,6 +114,24 @@ class WritingTests(SynchronousTestCase):
 
         self.inDelivery(answer)
         self.assertSent(frame(b"one"), frame(long), frame(b"twothree"))
+
+    def test_muchInDelivery(self) -> None:
+        """
+        When they are many, they do not wait for the end of the delivery: who writes them must be able to see
+        that nobody reads them.
+        """
+        for size in (100, 5000):
+            self.setUp()
+            self.wire.client.pauseProducing()
+            written: list[int] = []
+
+            def answer(size: int = size, written: list[int] = written) -> None:
+                while not self.stream.pending and len(written) < 100_000:
+                    self.stream.write(bytes(size))
+                    written.append(size)
+
+            self.inDelivery(answer)
+            self.assertLess(sum(written), ROOM + 200_000)
 
     def test_afterDelivery(self) -> None:
         """

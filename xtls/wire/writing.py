@@ -2,7 +2,7 @@
 What goes out of a transport on top of another: writes, the producer, and the end of this side's direction.
 
 Writes go out at once; those made while octets are being delivered go out together when that is
-done.  There is no buffer here: what the socket did not take is with the L{Outflow
+done, or when they are many.  There is no buffer here: what the socket did not take is with the L{Outflow
 <xtls.wire.outflow.Outflow>}, and while that holds anything the producer is paused.
 """
 
@@ -22,6 +22,9 @@ __all__ = ["WritingTransport"]
 
 #: Octets: shorter writes made while octets are delivered go out as one.
 _SMALL: Final = 4096
+
+#: Octets: more than this does not wait for the end of a delivery.
+_MUCH: Final = 1 << 17
 
 
 class WritingTransport(ClosingTransport):
@@ -43,6 +46,7 @@ class WritingTransport(ClosingTransport):
         self._protocol: Any = None
         self._source = Source(clock, self._fault)
         self._gathered: list[bytes] | None = None
+        self._unsent = 0  # octets that wait for the end of a delivery
         self._writing = False  # the protocol above may write
         self._halfClosing = False  # it has said that it will send no more, and its producer has not left yet
         self._told = False  # those above know of the end
@@ -86,11 +90,17 @@ class WritingTransport(ClosingTransport):
         if self._gathered is None:
             self._send(data)
             self._flush()
-        elif len(data) < _SMALL:
+            return
+        if len(data) < _SMALL:
             self._gathered.append(bytes(data))
         else:
             self._gather()
             self._send(data)
+        self._unsent += len(data)
+        if self._unsent > _MUCH:
+            self._unsent = 0
+            self._gather()
+            self._flush()
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
         """
@@ -113,6 +123,7 @@ class WritingTransport(ClosingTransport):
         """
         self._gather()
         self._gathered = None
+        self._unsent = 0
         self._flush()
 
     # The end.

@@ -145,6 +145,7 @@ class PlanTests(SynchronousTestCase):
             "start": ("--start=bash", "--bind-tcp=1"),
         }.items():
             self.assertEqual(self.refused(*words).option, option)
+        self.assertIn("ssh-upgrade=no", self.refused(FORWARD, "--bind-ssh=22").problem)
 
     def test_sameAddress(self) -> None:
         """

@@ -137,7 +137,9 @@ class PortOptions(OptionSet):
     sslUpgrade: bool = _upgrade("whether a connection may become TLS")
     httpUpgrade: bool = _upgrade("whether a connection may become HTTP")
     websocketUpgrade: bool = _upgrade("whether an HTTP request may become a WebSocket", ("ws", "wss"))
-    sshUpgrade: bool = _upgrade("whether a connection may become SSH", ("ssh",))
+    sshUpgrade: bool = _upgrade(
+        "whether an SSH client is told apart, and refused; no: it goes where the port leads", ("ssh",)
+    )
     detectTimeout: float = _timeout(5.0, Side.SERVER, "how long the first octets may take")
     handshakeTimeout: float = _timeout(10.0, Side.BOTH, "how long a TLS handshake may take")
     httpTimeout: float = _timeout(10.0, Side.SERVER, "how long the head of an HTTP request may take")

@@ -49,7 +49,7 @@ _EXAMPLES: Final = """\
 Examples:
   twistd -n xtls --bind-tcp=0.0.0.0:10000 --forward=tcp:127.0.0.1:5900 --ssl-cert=auto
   twistd -n xtls --bind-tcp="*:10000" --bind-wss="[::1]:10001,ssl-cert=/path/b.pem" --forward=unix:/run/x
-  twistd -n xtls --bind-tcp=10000,http-upgrade=no --forward=tcp:127.0.0.1:22 --ssl-cert=/path/ssl-cert.pem
+  twistd -n xtls --bind-tcp=0.0.0.0:10000,ssh-upgrade=no --forward=tcp:127.0.0.1:22 --ssl-cert=auto
 """
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from xtls.config.definitions import Layer, Option, Side
+from xtls.config.definitions import Layer, Option, Side, optionNamed
 from xtls.config.listening import BINDINGS, EVERYWHERE, ListenAddress, parseBind
 from xtls.config.modes import Mode, isIPv6, joinHostPort
 from xtls.config.options import TLSOptions
@@ -47,9 +47,12 @@ _BINDING_HELP: Final = {
 #: The heading over what is said of a backend.
 _BACKEND: Final = f"a backend that is reached over TLS, as by --{FORWARD}=ssl:HOST:PORT"
 
+#: What keeps SSH clients from where a port leads.
+_SSH_UPGRADE: Final = optionNamed(PortOptions, "sshUpgrade").name
+
 #: What is planned, so that people look for it: known here to be refused in words.
 _LATER: Final = {
-    "bind-ssh": f"--bind-tcp with --{FORWARD}=tcp:127.0.0.1:22 leads to an sshd",
+    "bind-ssh": f"--bind-tcp=PORT,{_SSH_UPGRADE}=no with --{FORWARD}=tcp:127.0.0.1:22 leads to an sshd",
     "bind-vsock": "--bind-tcp listens for TCP, --bind on a Unix socket",
     "start": f"--{FORWARD} leads to a service that runs already",
     "workers": "one process serves every connection",

@@ -4,6 +4,7 @@ The heads of HTTP requests.
 
 from __future__ import annotations
 
+import sys
 from random import Random
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -12,6 +13,7 @@ from tests.support.wires import everySplit
 from xtls.port.detect import NEED_DATA
 from xtls.port.requesthead import (
     BadRequest,
+    HeadReader,
     RequestHead,
     isWebSocketUpgrade,
     originAllowed,
@@ -287,6 +289,54 @@ class RefusedTests(SynchronousTestCase):
             early = readRequestHead(bytes(data[:cut]), 200)
             if early is not NEED_DATA:
                 self.assertEqual(early, readRequestHead(bytes(data), 200))
+
+
+class PiecesTests(SynchronousTestCase):
+    """
+    Heads that arrive in pieces.
+    """
+
+    def test_same(self) -> None:
+        """
+        The answer is that to the same octets at once, and comes with the same octet.
+        """
+        for data in (
+            b"\r\n\r\n" + PLAIN + b"what follows\r\n\r\n",
+            OPENING,
+            b"\r\n\r\n\r\n" + PLAIN,
+            b"GET /\n" + PLAIN,
+            request(b"Host: h", b"A : b", b"B\0: c"),
+            request(b"A: b" * 300),
+            b"GET /" + b"a" * LIMIT,
+        ):
+            reader = HeadReader(LIMIT)
+            for end in range(1, len(data) + 1):
+                answer = reader.feed(data[end - 1 : end])
+                self.assertEqual(reader.data, data[:end])
+                self.assertEqual(answer, readRequestHead(data[:end], LIMIT))
+                if answer is not NEED_DATA:
+                    break
+
+    def test_once(self) -> None:
+        """
+        A line is judged once, however many pieces follow it: the work grows with the head, and not with its
+        square.
+        """
+        calls = 0
+
+        def count(frame: object, event: str, argument: object) -> None:
+            nonlocal calls
+            calls += event == "call"
+
+        reader = HeadReader(16384)
+        reader.feed(b"GET / HTTP/1.1\r\n")
+        sys.setprofile(count)
+        try:
+            for _ in range(1000):
+                reader.feed(b"a:\r\n")
+        finally:
+            sys.setprofile(None)
+        self.assertLess(calls, 5000)
 
 
 class WebSocketTests(SynchronousTestCase):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BadRequest",
+    "HeadReader",
     "RequestHead",
     "isWebSocketUpgrade",
     "originAllowed",
@@ -140,6 +141,51 @@ _TOO_MANY_FIELDS: Final = BadRequest(431, "the head of the request is too long")
 _Answer: TypeAlias = "RequestHead | Literal[_NeedData.NEED_DATA] | BadRequest"
 
 
+class HeadReader:
+    """
+    Reads the head of a request as it arrives.  No line is judged twice: else a head that comes in many small
+    pieces would cost seconds.
+
+    @ivar data: the octets since the last request ended.
+    """
+
+    def __init__(self, limit: int) -> None:
+        """
+        @param limit: how many octets a head may have.
+        """
+        self.data = b""
+        self._limit = limit
+        self._start = 0  # where the head begins: after empty lines
+        self._at = 0  # where the first line begins that has not been judged
+        self._lines: list[bytes] = []
+
+    def feed(self, data: bytes) -> _Answer:
+        """
+        Take what has arrived.
+
+        @return: L{NEED_DATA} while the head is not complete and has no fault; else what L{readRequestHead}
+            says, and there is nothing more to be fed.
+        """
+        self.data += data
+        data, lines = self.data, self._lines
+        while not lines and self._start < 2 * _EMPTY_LINES and data.startswith(b"\r\n", self._start):
+            self._start = self._at = self._start + 2
+        while (end := data.find(b"\n", self._at, self._limit)) >= 0:
+            if not data.startswith(b"\r\n", end - 1):
+                return BadRequest(400, "a line does not end with CR and LF")
+            line = data[self._at : end - 1]
+            self._at = end + 1
+            if lines and not line:
+                return _headOf(lines, self._start, self._at)
+            problem = _fieldProblem(line) if lines else _requestLineProblem(line)
+            if problem is not None:
+                return problem
+            lines.append(line)
+        if len(data) < self._limit:
+            return NEED_DATA
+        return _TOO_MANY_FIELDS if lines else _TOO_LONG_TARGET
+
+
 def readRequestHead(data: bytes, limit: int) -> _Answer:
     """
     Read the head of a request.
@@ -149,25 +195,7 @@ def readRequestHead(data: bytes, limit: int) -> _Answer:
     @return: L{NEED_DATA} while the head is not complete and has no fault; else always the same, however
         much follows.
     """
-    start = 0
-    while start < 2 * _EMPTY_LINES and data.startswith(b"\r\n", start):
-        start += 2
-    at = start
-    lines: list[bytes] = []
-    while (end := data.find(b"\n", at, limit)) >= 0:
-        if not data.startswith(b"\r\n", end - 1):
-            return BadRequest(400, "a line does not end with CR and LF")
-        line = data[at : end - 1]
-        at = end + 1
-        if lines and not line:
-            return _headOf(lines, start, at)
-        problem = _fieldProblem(line) if lines else _requestLineProblem(line)
-        if problem is not None:
-            return problem
-        lines.append(line)
-    if len(data) < limit:
-        return NEED_DATA
-    return _TOO_MANY_FIELDS if lines else _TOO_LONG_TARGET
+    return HeadReader(limit).feed(data)
 
 
 def _requestLineProblem(line: bytes) -> BadRequest | None:

@@ -34,10 +34,10 @@ from xtls.port.pages import pages
 from xtls.port.refusal import Refusal
 from xtls.port.requesthead import (
     BadRequest,
+    HeadReader,
     RequestHead,
     isWebSocketUpgrade,
     originAllowed,
-    readRequestHead,
     webSocketProblem,
 )
 from xtls.port.upgrades import UpgradePolicy
@@ -249,7 +249,7 @@ class WebProtocol(Protocol):
 
     def __init__(self, factory: WebFactory) -> None:
         self.factory: WebFactory = factory
-        self._data = b""
+        self._reader = HeadReader(factory.options.httpHeadSize)
         self._deadline: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
@@ -263,15 +263,11 @@ class WebProtocol(Protocol):
         """
         Octets of the head, and perhaps of what follows it.
         """
-        limit = self.factory.options.httpHeadSize
-        self._data += data
-        if b"\n" not in data and len(self._data) < limit:
-            return
-        head: Any = readRequestHead(self._data, limit)
+        head: Any = self._reader.feed(data)
         if head is NEED_DATA:
             return
         self._stopDeadline()
-        received, self._data = self._data, b""
+        received, self._reader.data = self._reader.data, b""
         if isinstance(head, BadRequest):
             self.factory.takeOver(self.transport, self, head, head)
             return
@@ -305,8 +301,7 @@ class WebProtocol(Protocol):
         The head did not come in time.  Who has said nothing needs no answer: browsers connect in advance.
         """
         self._deadline = None
-        if self._data:
-            self._data = b""
+        if self._reader.data:
             self.factory.takeOver(self.transport, self, _TOO_SLOW, _TOO_SLOW)
         else:
             self.transport.loseConnection()

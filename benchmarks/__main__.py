@@ -1,38 +1,49 @@
 """
-Compare xtls's TLS with Twisted's stock TLS: bulk, full handshakes, and small echoes.
+Compare xtls's TLS with Twisted's stock TLS: bulk, handshakes, and small echoes.
 
-Each server is a process of its own, and the clients that keep it busy are another.  Every round does every
-workload once with every server, so that what else the machine does meets all alike; medians are printed.  The
-rate per processor second of the server stays honest when the client, or the machine, is the bottleneck.
+Each server is a process of its own, the backend another, and the clients that keep them busy a third.  Every
+round does every workload once with every server, so that what else the machine does meets all alike; medians
+are printed.  The rate per processor second of the server stays honest when the client, the backend or the
+machine is the bottleneck.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
-import socket
+import re
 import ssl
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from OpenSSL import SSL
 
+import xtls
 from benchmarks.load import WORKLOADS, Load
-from benchmarks.servers import SERVERS
 from xtls.trust.certificates import selfSigned, toPEM
 from xtls.trust.files import writePrivate
 
 #: How the rates of bulk workloads are printed: the divisor, and the unit.  Others are counted one by one.
-UNITS = {"down": (1e6, " (MB)"), "up": (1e6, " (MB)")}
+UNITS: Final = {"down": (1e6, " (MB)"), "up": (1e6, " (MB)")}
+
+#: What is compared: a port in front of a backend, or TLS alone.
+SUBJECTS: Final = ("port", "transport")
+
+#: The first is what the other is compared with.
+NAMES: Final = ("stock", "xtls")
+
+_ROOT: Final = Path(xtls.__file__).parent.parent
 
 
 @dataclass(frozen=True)
@@ -68,38 +79,90 @@ class Result:
 
 class Server:
     """
-    A server that runs.
+    A process that listens.
+
+    @ivar port: where.
     """
 
-    def __init__(self, name: str, certificate: Path) -> None:
+    def __init__(self, name: str, command: list[str], folder: Path) -> None:
+        """
+        @param folder: where it runs, and writes what it prints.
+        """
         self.name = name
-        self.certificate = certificate
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.servers", name, str(certificate)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        assert self._process.stdout is not None
-        ports = self._process.stdout.readline().split()
-        if len(ports) != 2:
-            raise SystemExit(f"the server {name} did not start")
-        self.port, self._control = int(ports[0]), int(ports[1])
+        log = folder / f"{name}.log"
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env={**os.environ, "PYTHONPATH": str(_ROOT)},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        self.port = self._listening(log)
+
+    def _listening(self, log: Path) -> int:
+        """
+        Wait until it says where it listens.
+        """
+        for _ in range(300):
+            found = re.search(r"listening: \D*127\.0\.0\.1:(\d+)", log.read_text("utf-8"))
+            if found is not None:
+                return int(found[1])
+            if self._process.poll() is not None:
+                break
+            time.sleep(0.1)
+        self.stop()
+        raise SystemExit(f"the server {self.name} did not start:\n{log.read_text('utf-8')}")
 
     def used(self) -> float:
         """
         Processor seconds so far.
         """
-        with socket.create_connection(("127.0.0.1", self._control), 10) as connection:
-            return float(connection.makefile().readline())
+        tasks = Path(f"/proc/{self._process.pid}/task")
+        if tasks.exists():
+            return sum(int(each.read_text("ascii").split()[0]) for each in tasks.glob("*/schedstat")) / 1e9
+        said = subprocess.check_output(["ps", "-o", "time=", "-p", str(self._process.pid)], text=True)
+        minutes, _, seconds = said.strip().rpartition(":")
+        return 60 * float(minutes) + float(seconds)
 
     def stop(self) -> None:
         """
         End it.
         """
-        self._process.communicate(timeout=10)
+        self._process.terminate()
+        self._process.wait(10)
 
 
-def measure(server: Server, workload: str, turn: int, seconds: float) -> Result:
+@contextlib.contextmanager
+def running(subject: str, names: list[str], folder: Path, certificate: Path) -> Iterator[list[Server]]:
+    """
+    Have the servers run, and what they need.
+    """
+    with contextlib.ExitStack() as stack:
+
+        def start(name: str, *command: str) -> Server:
+            server = Server(name, list(command), folder)
+            stack.callback(server.stop)
+            return server
+
+        module = (sys.executable, "-m", "benchmarks.servers")
+        if subject == "transport":
+            yield [start(name, *module, f"{name}-transport", str(certificate)) for name in names]
+            return
+        backend = str(start("backend", *module, "backend", str(certificate)).port)
+        commands: dict[str, tuple[str, ...]] = {
+            "stock": (*module, "stock-port", str(certificate), backend),
+            "xtls": (
+                *(str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile=", "xtls"),
+                *("--bind-tcp=127.0.0.1:0", f"--forward=tcp:127.0.0.1:{backend}"),
+                f"--ssl-cert={certificate}",
+            ),
+        }
+        yield [start(name, *commands[name]) for name in names]
+
+
+def measure(server: Server, certificate: Path, workload: str, turn: int, seconds: float) -> Result:
     """
     Do one workload with one server.
     """
@@ -107,8 +170,9 @@ def measure(server: Server, workload: str, turn: int, seconds: float) -> Result:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "benchmarks.load", workload),
-            *(str(server.port), str(server.certificate), str(seconds)),
+            *(str(server.port), str(certificate), str(seconds)),
         ],
+        env={**os.environ, "PYTHONPATH": str(_ROOT)},
         stdout=subprocess.PIPE,
         timeout=seconds + 60,
         check=True,
@@ -119,39 +183,51 @@ def measure(server: Server, workload: str, turn: int, seconds: float) -> Result:
     return Result(server.name, workload, turn, load.units, load.seconds, max(used, 1e-6), load.cipher)
 
 
-def median(results: list[Result], server: str, workload: str) -> tuple[float, float]:
+def median(results: list[Result], server: str, workload: str, rate: Callable[[Result], float]) -> float:
     """
-    The rates by the clock and by the server's processor time.
+    The median of a rate.
     """
-    chosen = [each for each in results if (each.server, each.workload) == (server, workload)]
-    return (
-        statistics.median(each.perSecond for each in chosen),
-        statistics.median(each.perUsed for each in chosen),
+    return statistics.median(
+        rate(each) for each in results if (each.server, each.workload) == (server, workload)
     )
 
 
-def table(results: list[Result], servers: list[str], workloads: list[str]) -> str:
+def table(results: list[Result], names: list[str], workloads: list[str]) -> str:
     """
     The medians, and how each server compares with the first.
     """
-    first, *others = servers
-    lines = [f"{'':14}{'per processor second of the server':^40}{'per second':^40}"]
+    first, *others = names
     heads = [first] + [head for other in others for head in (other, "ratio")]
-    lines.append(f"{'':14}" + 2 * "".join(f"{head:>13}" for head in heads))
+    width = 11 * len(heads)
+    lines = [
+        f"{'':14}{'per processor second':>{width}}{'per second':>{width}}",
+        f"{'':14}" + 2 * "".join(f"{head:>11}" for head in heads),
+    ]
+    rates: tuple[Callable[[Result], float], ...] = (lambda each: each.perUsed, lambda each: each.perSecond)
     for workload in workloads:
         scale, unit = UNITS.get(workload, (1.0, ""))
         line = f"{workload + unit:14}"
-        base = median(results, first, workload)
-        for by in (1, 0):
-            line += f"{base[by] / scale:13.0f}"
+        for rate in rates:
+            base = median(results, first, workload, rate)
+            line += f"{base / scale:11.0f}"
             for other in others:
-                rate = median(results, other, workload)[by]
-                line += f"{rate / scale:13.0f}{rate / base[by]:13.2f}"
+                value = median(results, other, workload, rate)
+                line += f"{value / scale:11.0f}{value / base:11.2f}"
         lines.append(line)
     return "\n".join(lines)
 
 
-def facts() -> dict[str, Any]:
+def _version(package: str) -> str:
+    """
+    What is installed; xtls may be used from its folder.
+    """
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return xtls.__version__
+
+
+def facts(results: list[Result]) -> dict[str, Any]:
     """
     What the figures depend on.
     """
@@ -160,7 +236,8 @@ def facts() -> dict[str, Any]:
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
         "client": ssl.OPENSSL_VERSION,
         "server": SSL.SSLeay_version(SSL.SSLEAY_VERSION).decode("ascii"),
-        "packages": {name: version(name) for name in ("xtls", "Twisted", "pyOpenSSL", "cryptography")},
+        "ciphers": {each.server: each.cipher for each in results},
+        "packages": {name: _version(name) for name in ("xtls", "Twisted", "pyOpenSSL", "cryptography")},
     }
 
 
@@ -170,9 +247,15 @@ def arguments() -> argparse.Namespace:
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.split("\n\n")[0])
     parser.add_argument("--quick", action="store_true", help="one short round: does it work, not how fast")
+    parser.add_argument(
+        "--of",
+        choices=SUBJECTS,
+        default=SUBJECTS[0],
+        help="a port in front of a backend, or TLS alone; default %(default)s",
+    )
     parser.add_argument("--rounds", type=int, default=5, help="default %(default)s")
     parser.add_argument("--seconds", type=float, default=2.0, help="for each workload; default %(default)s")
-    parser.add_argument("--server", action="append", choices=SERVERS, help="default all, repeatable")
+    parser.add_argument("--server", action="append", choices=NAMES, help="default all, repeatable")
     parser.add_argument("--workload", action="append", choices=WORKLOADS, help="default all, repeatable")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every round there")
     asked = parser.parse_args()
@@ -186,28 +269,30 @@ def main() -> None:
     Run the rounds, print the table.
     """
     asked = arguments()
-    names = asked.server or list(SERVERS)
+    names = asked.server or list(NAMES)
     workloads = asked.workload or list(WORKLOADS)
-    servers: list[Server] = []
     results: list[Result] = []
     with tempfile.TemporaryDirectory() as folder:
         certificate = Path(folder, "cert.pem")
         writePrivate(certificate, toPEM(selfSigned(["localhost", "127.0.0.1"])))
-        try:
-            servers += [Server(name, certificate) for name in names]
+        with running(asked.of, names, Path(folder), certificate) as servers:
             for turn in range(asked.rounds):
                 for workload in workloads:
-                    results += [measure(server, workload, turn, asked.seconds) for server in servers]
-        finally:
-            for server in servers:
-                server.stop()
+                    for server in servers:
+                        results.append(measure(server, certificate, workload, turn, asked.seconds))
+    every = facts(results)
     print(table(results, names, workloads))
-    ciphers = {each.server: each.cipher for each in results}
-    print(", ".join(f"{name}: {cipher}" for name, cipher in ciphers.items()))
-    print(f"{asked.rounds} rounds of {asked.seconds} s; Python {facts()['python']}, {facts()['machine']}")
+    print(
+        f"{asked.of}, {asked.rounds} rounds of {asked.seconds} s; "
+        f"{every['machine']}, Python {every['python']}"
+    )
+    print(
+        ", ".join(f"{name} {number}" for name, number in every["packages"].items()) + f"; {every['server']}"
+    )
+    print("; ".join(f"{name}: {cipher}" for name, cipher in every["ciphers"].items()))
     if asked.json is not None:
-        every = {"facts": facts(), "results": [asdict(each) for each in results]}
-        asked.json.write_text(json.dumps(every, indent=1) + "\n", "utf-8")
+        written = {"facts": every, "of": asked.of, "results": [asdict(each) for each in results]}
+        asked.json.write_text(json.dumps(written, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

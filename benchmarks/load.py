@@ -65,14 +65,18 @@ class Target:
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return self.context.wrap_socket(plain, server_hostname="localhost")
 
-    def begin(self) -> ssl.SSLSocket:
+    def begin(self, session: ssl.SSLSession | None) -> ssl.SSLSocket:
         """
         Begin to make a connection, without waiting.
+
+        @param session: of an earlier connection, to go on with.
         """
         plain = socket.create_connection(("127.0.0.1", self.port), 10)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         plain.setblocking(False)
-        return self.context.wrap_socket(plain, server_hostname="localhost", do_handshake_on_connect=False)
+        return self.context.wrap_socket(
+            plain, server_hostname="localhost", do_handshake_on_connect=False, session=session
+        )
 
 
 def _cipher(connection: ssl.SSLSocket) -> str:
@@ -91,7 +95,7 @@ def down(target: Target, seconds: float) -> Load:
     received = 0
     with target.connect() as connection:
         cipher = _cipher(connection)
-        connection.sendall(b"D")
+        connection.sendall(b"d")
         start = time.perf_counter()
         end = start + seconds
         while (now := time.perf_counter()) < end:
@@ -106,7 +110,7 @@ def up(target: Target, seconds: float) -> Load:
     piece = memoryview(bytes(_PIECE))
     with target.connect() as connection, selectors.DefaultSelector() as selector:
         cipher = _cipher(connection)
-        connection.sendall(b"U")
+        connection.sendall(b"u")
         connection.setblocking(False)
         selector.register(connection, selectors.EVENT_READ | selectors.EVENT_WRITE)
         reports, offset = 0, 0
@@ -133,7 +137,7 @@ def echo(target: Target, seconds: float, connections: int) -> Load:
         waiting: dict[ssl.SSLSocket, int] = {}
         for _ in range(connections):
             connection = target.connect()
-            connection.sendall(b"E" + MESSAGE)
+            connection.sendall(b"e" + MESSAGE)
             connection.setblocking(False)
             selector.register(connection, selectors.EVENT_READ, connection)
             waiting[connection] = len(MESSAGE)
@@ -157,16 +161,19 @@ def echo(target: Target, seconds: float, connections: int) -> Load:
         return Load(trips, now - start, cipher)
 
 
-def handshakes(target: Target, seconds: float) -> Load:
+def handshakes(target: Target, seconds: float, resume: bool = False) -> Load:
     """
-    Full handshakes, each proven by one octet from the server, some at once.
+    Handshakes, each proven by one octet from the server, some at once.
+
+    @param resume: whether to go on with an earlier session, where the server lets us; else all are full.
     """
     done, cipher = 0, ""
+    session: ssl.SSLSession | None = None
     with selectors.DefaultSelector() as selector:
         sent: dict[ssl.SSLSocket, bool] = {}
 
         def another() -> None:
-            connection = target.begin()
+            connection = target.begin(session)
             sent[connection] = False
             selector.register(connection, selectors.EVENT_WRITE, connection)
 
@@ -180,7 +187,7 @@ def handshakes(target: Target, seconds: float) -> Load:
                 try:
                     if not sent[connection]:
                         connection.do_handshake()
-                        connection.send(b"H")
+                        connection.send(b"h")
                         sent[connection] = True
                     if connection.recv(16) != b"h":
                         raise ssl.SSLError("the server did not answer")
@@ -192,6 +199,7 @@ def handshakes(target: Target, seconds: float) -> Load:
                     continue
                 done += 1
                 cipher = _cipher(connection)
+                session = connection.session if resume else None
                 selector.unregister(connection)
                 del sent[connection]
                 connection.close()
@@ -205,8 +213,9 @@ WORKLOADS: Final[dict[str, Callable[[Target, float], Load]]] = {
     "down": down,
     "up": up,
     "handshakes": handshakes,
+    "reconnects": lambda target, seconds: handshakes(target, seconds, resume=True),
     "echo 1": lambda target, seconds: echo(target, seconds, 1),
-    "echo 30": lambda target, seconds: echo(target, seconds, 30),
+    "echo 100": lambda target, seconds: echo(target, seconds, 100),
 }
 
 

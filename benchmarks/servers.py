@@ -1,14 +1,15 @@
 """
-The servers that are compared: C{python -m benchmarks.servers NAME CERTIFICATE}.
+The servers that are compared, each in a process of its own: C{python -m benchmarks.servers NAME CERTIFICATE}.
 
-Each listens on loopback, on ports that it picks and prints: one for TLS, and one for asking how much
-processor time it has used.  The protocols above TLS are the same for all.
+A I{port} is TLS in front of a backend in another process: C{twistd xtls}, as users run it (which is not
+here), and Twisted's stock TLS with Twisted's stock forwarding.  A I{transport} is TLS alone, with the work
+done above it.  The work is the same for all.  Each listens on loopback, and prints where.
 """
 
 from __future__ import annotations
 
+import os
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,7 @@ from twisted.internet import reactor as _reactor
 from twisted.internet.interfaces import IProtocolFactory, IPushProducer
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.ssl import PrivateCertificate
+from twisted.protocols.portforward import ProxyFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -34,8 +36,9 @@ _BURST: Final = 16
 @implementer(IPushProducer)
 class Work(Protocol):
     """
-    Does what the first octet says: C{D} sends without end, C{U} takes and reports how much has arrived,
-    C{E} sends everything back, C{H} answers with one octet and closes.
+    Does what the first octet says, with which no protocol begins that a port tells apart: C{d} sends without
+    end, C{u} takes and reports how much has arrived, C{e} sends everything back, C{h} answers with one octet
+    and closes.
     """
 
     transport: Any
@@ -45,11 +48,18 @@ class Work(Protocol):
         self._paused = self._lost = False
         self._arrived = self._reported = 0
 
+    def connectionMade(self) -> None:
+        """
+        Answer at once.
+        """
+        if hasattr(self.transport, "setTcpNoDelay"):
+            self.transport.setTcpNoDelay(True)
+
     def bufferReceived(self, view: memoryview) -> None:
         """
         Octets, from a transport that gives views.
         """
-        if self._kind == b"U":
+        if self._kind == b"u":
             self._count(len(view))
         else:
             self.dataReceived(bytes(view))
@@ -61,19 +71,19 @@ class Work(Protocol):
         if not self._kind:
             self._kind, data = data[:1], data[1:]
             self._begin()
-        if self._kind == b"U":
+        if self._kind == b"u":
             self._count(len(data))
-        elif self._kind == b"E" and data:
+        elif self._kind == b"e" and data:
             self.transport.write(data)
 
     def _begin(self) -> None:
         """
         The kind of work is known.
         """
-        if self._kind == b"D":
+        if self._kind == b"d":
             self.transport.registerProducer(self, True)
             self._flood()
-        elif self._kind == b"H":
+        elif self._kind == b"h":
             self.transport.write(b"h")
             self.transport.loseConnection()
 
@@ -123,21 +133,23 @@ class Work(Protocol):
         self._lost = True
 
 
-class Used(Protocol):
+def work() -> IProtocolFactory:
     """
-    Tells how much processor time this process has used, in seconds.
+    Builds what does the work.
     """
-
-    def connectionMade(self) -> None:
-        """
-        Tell, and close.
-        """
-        assert self.transport is not None
-        self.transport.write(f"{time.process_time():.6f}\n".encode("ascii"))
-        self.transport.loseConnection()
+    factory = Factory.forProtocol(Work)
+    factory.noisy = False
+    return factory
 
 
-def listenStock(factory: IProtocolFactory, certificate: str) -> Any:
+def listenBackend(certificate: str) -> Any:
+    """
+    The work, without TLS.
+    """
+    return reactor.listenTCP(0, work(), backlog=512, interface="127.0.0.1")
+
+
+def _listenSSL(factory: IProtocolFactory, certificate: str) -> Any:
     """
     Twisted's stock TLS, as its documentation sets it up.
     """
@@ -145,36 +157,49 @@ def listenStock(factory: IProtocolFactory, certificate: str) -> Any:
     return reactor.listenSSL(0, factory, options, backlog=512, interface="127.0.0.1")
 
 
-def listenXTLS(factory: IProtocolFactory, certificate: str) -> Any:
+def listenStockPort(certificate: str, backend: str) -> Any:
     """
-    The TLS transport of xtls, with its defaults.
+    Twisted's stock TLS in front of a backend, by Twisted's stock forwarding.
+    """
+    factory = ProxyFactory("127.0.0.1", int(backend))
+    factory.noisy = factory.protocol.clientProtocolFactory.noisy = False
+    return _listenSSL(factory, certificate)
+
+
+def listenStockTransport(certificate: str) -> Any:
+    """
+    The work above Twisted's stock TLS.
+    """
+    return _listenSSL(work(), certificate)
+
+
+def listenTransport(certificate: str) -> Any:
+    """
+    The work above the TLS transport of xtls, with its defaults.
     """
     from xtls.config.options import TLSOptions
     from xtls.trust.contexts import ServerConnectionCreator
     from xtls.wire.transport import TLSTransportFactory
 
     creator = ServerConnectionCreator.fromOptions(TLSOptions(cert=(certificate,)))
-    tls = TLSTransportFactory(creator, False, factory, reactor)
+    tls = TLSTransportFactory(creator, False, work(), reactor)
     return reactor.listenTCP(0, tls, backlog=512, interface="127.0.0.1")
 
 
-SERVERS: Final[dict[str, Callable[[IProtocolFactory, str], Any]]] = {
-    "stock": listenStock,
-    "xtls": listenXTLS,
+SERVERS: Final[dict[str, Callable[..., Any]]] = {
+    "backend": listenBackend,
+    "stock-port": listenStockPort,
+    "stock-transport": listenStockTransport,
+    "xtls-transport": listenTransport,
 }
 
 
-def main(name: str, certificate: str) -> None:
+def main(name: str, *arguments: str) -> None:
     """
-    Listen until standard input ends.
+    Listen until the process is ended.
     """
-    work = Factory.forProtocol(Work)
-    used = Factory.forProtocol(Used)
-    work.noisy = used.noisy = False
-    port = SERVERS[name](work, certificate)
-    control = reactor.listenTCP(0, used, interface="127.0.0.1")
-    print(port.getHost().port, control.getHost().port, flush=True)
-    reactor.callInThread(lambda: (sys.stdin.read(), reactor.callFromThread(reactor.stop)))
+    port = SERVERS[name](*arguments)
+    os.write(1, f"listening: 127.0.0.1:{port.getHost().port}\n".encode("ascii"))
     reactor.run()
 
 

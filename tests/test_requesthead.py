@@ -471,6 +471,38 @@ class OriginTests(SynchronousTestCase):
         ):
             self.assertFalse(self.allowed(host, origin), (host, origin))
 
+    def test_inside(self) -> None:
+        """
+        Inside TLS, a page that came without it may be anybody's who was on the way.
+        """
+        for origin, expected in (("http://h:1", False), ("https://h:1", True)):
+            head = read(request(b"Host: h:1", b"Origin: " + origin.encode()))
+            self.assertEqual(originAllowed(head, secure=True), expected)
+            self.assertTrue(originAllowed(head, (origin,), secure=True))
+
+    def test_rebound(self) -> None:
+        """
+        Where only some names lead here by right, a page of another that came without TLS may not: whoever
+        controls the name has led it here (DNS rebinding).  Addresses and localhost are nobody's.
+        """
+        for host, expected in (
+            ("evil.example:10000", False),
+            ("localhost.evil.example", False),
+            ("127.0.0.1.evil.example", False),
+            ("here", True),
+            ("HERE:10000", True),
+            ("localhost:10000", True),
+            ("a.localhost:10000", True),
+            ("127.0.0.1:10000", True),
+            ("[::1]:10000", True),
+        ):
+            head = read(request(b"Host: " + host.encode(), b"Origin: http://" + host.encode()))
+            self.assertEqual(originAllowed(head, names=("here", "localhost")), expected, host)
+            self.assertTrue(originAllowed(head))
+            self.assertTrue(originAllowed(head, (f"http://{host.lower()}",), names=()))
+            tls = read(request(b"Host: " + host.encode(), b"Origin: https://" + host.encode()))
+            self.assertTrue(originAllowed(tls, names=()))
+
     def test_option(self) -> None:
         """
         Origins that were named are allowed besides; a star allows any.

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 from twisted.internet import _producer_helpers
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IHalfCloseableProtocol, ISSLTransport
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Cooperator
@@ -91,6 +92,7 @@ class WebTests(SynchronousTestCase):
         self.session, self.site = Sessions(), pages()
         self.options = PortOptions()
         self.secure = False
+        self.here: Any = None
         self.logged = recordLogs(self)
 
     def connect(self) -> None:
@@ -101,6 +103,8 @@ class WebTests(SynchronousTestCase):
         self.client = HalfCloseRecorder()
         policy = UpgradePolicy(self.mode, self.options, True, self.session is not None, self.site is not None)
         web = WebFactory(policy, self.wire.clock, session=self.session, site=self.site)
+        if self.here is not None:
+            self.wire.server.getHost = lambda: self.here  # type: ignore[method-assign]
         if self.secure:
             alsoProvides(self.wire.server, ISSLTransport)
         self.wire.join(self.client, web.buildProtocol(None))
@@ -263,9 +267,12 @@ class RedirectionTests(WebTests):
 
     def test_nowhere(self) -> None:
         """
-        Who does not say where it is cannot be sent anywhere.
+        Who does not say where it is cannot be sent anywhere; nor who asks for what is no page.
         """
         self.assertRefused(400, b"GET / HTTP/1.0\r\n\r\n")
+        self.assertRefused(400, b"GET / HTTP/1.1\r\nHost: :443\r\n\r\n")
+        for line in (b"CONNECT @evil.example:443", b"OPTIONS *", b"GET @evil.example"):
+            self.assertRefused(400, line + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
 
     def test_notWithin(self) -> None:
         """
@@ -479,6 +486,38 @@ class WebSocketTests(WebTests):
         self.assertRefused(403, other)
         self.options = PortOptions(websocketOrigin=("https://other.example",))
         self.assertEqual(self.status(other), 101)
+
+    def test_originInside(self) -> None:
+        """
+        Inside TLS the own origin is that of https.
+        """
+        self.secure = True
+        own = OPENING.replace(b"Host:", b"Origin: https://localhost:10000\r\nHost:")
+        self.assertEqual(self.status(own), 101)
+        self.assertRefused(403, own.replace(b"https:", b"http:"))
+
+    def test_rebinding(self) -> None:
+        """
+        A port on loopback is not reached by names that somebody else may have led here; one on another
+        address is reached by any.
+        """
+        request = OPENING.replace(b"localhost:10000", b"evil.example:10000")
+        rebound = request.replace(b"Host:", b"Origin: http://evil.example:10000\r\nHost:")
+        self.assertEqual(self.status(request), 101)
+        for host, expected in (
+            ("127.0.0.1", 403),
+            ("::1", 403),
+            ("::ffff:127.0.0.2", 403),
+            ("192.0.2.1", 101),
+            ("2001:db8::1", 101),
+        ):
+            self.here = IPv6Address("TCP", host, 10000) if ":" in host else IPv4Address("TCP", host, 10000)
+            self.assertEqual(self.status(rebound), expected)
+        self.here = UNIXAddress(b"/run/x")
+        self.assertEqual(self.status(rebound), 101)
+        self.here = None
+        self.options = PortOptions(websocketOrigin=("http://evil.example:10000",))
+        self.assertEqual(self.status(rebound), 101)
 
     def test_switchedOff(self) -> None:
         """

@@ -107,7 +107,7 @@ class PageChannel(HTTPChannel):
         Let a complete head pass to twisted.web, or to whoever it asks for.
         """
         head: Any = readRequestHead(data, self.web.options.httpHeadSize)
-        decision = head if isinstance(head, BadRequest) else self.web.decide(head, secure=self.isSecure())
+        decision = head if isinstance(head, BadRequest) else self.web.decide(head, self.transport)
         if decision is None:
             for line in _originForm(head, data).split(b"\r\n")[:-1]:
                 super().lineReceived(line)

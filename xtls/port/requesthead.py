@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from xtls.port.detect import NEED_DATA
@@ -299,13 +300,22 @@ def _isKey(values: Sequence[bytes]) -> bool:
         return False
 
 
-def originAllowed(head: RequestHead, allowed: Sequence[str] = ()) -> bool:
+def originAllowed(
+    head: RequestHead,
+    allowed: Sequence[str] = (),
+    *,
+    secure: bool = False,
+    names: Container[str] | None = None,
+) -> bool:
     """
     Whether the page that asks may (RFC 6455, section 10.2).  Who is no browser sends no C{Origin} and
     may: the check protects people whose browser is at a page of somebody else's.
 
     @param allowed: origins that may, in lower case, or C{*}; besides that of the request itself: the
-        same host and port over http or https, since TLS may have ended before this port.
+        same host and port over https, since TLS may have ended before this port; or over http.
+    @param secure: whether the request came inside TLS: then only over https.
+    @param names: the names of this machine, where it can be reached by no other: then a page that came
+        without TLS must be of one of them, or of an address.  Who controls another name may have led it here.
     """
     origins = head.all(b"origin")
     if not origins or "*" in allowed:
@@ -316,11 +326,25 @@ def originAllowed(head: RequestHead, allowed: Sequence[str] = ()) -> bool:
     parts = _ORIGIN.fullmatch(origin)
     if parts is None:
         return origin in allowed  # such as null
-    place = _place(parts[2], parts[1])
-    if parts[1] in _DEFAULT_PORTS and place == _place(head.host.lower(), parts[1]):
-        return True
+    scheme, place = parts[1], _place(parts[2], parts[1])
+    if place == _place(head.host.lower(), scheme):
+        if scheme == "https" or (scheme == "http" and not secure and _isKnown(place[0], names)):
+            return True
     others = (other for other in map(_ORIGIN.fullmatch, allowed) if other is not None)
-    return any((parts[1], place) == (other[1], _place(other[2], other[1])) for other in others)
+    return any((scheme, place) == (other[1], _place(other[2], other[1])) for other in others)
+
+
+def _isKnown(host: str, names: Container[str] | None) -> bool:
+    """
+    Whether a host is one of some names, or an address, which leads where it says.
+    """
+    if names is None or host in names or host.endswith(".localhost"):
+        return True
+    try:
+        ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _place(authority: str, scheme: str) -> tuple[str, int]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from email.utils import formatdate
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Any, Final
 
 from twisted.internet.interfaces import (
@@ -27,6 +28,7 @@ from twisted.python.failure import Failure
 from twisted.web.resource import IResource
 from zope.interface import implementer
 
+from xtls.config.definitions import optionNamed
 from xtls.config.portoptions import PortOptions
 from xtls.port.channel import PageSite
 from xtls.port.detect import NEED_DATA
@@ -41,6 +43,7 @@ from xtls.port.requesthead import (
     webSocketProblem,
 )
 from xtls.port.upgrades import UpgradePolicy
+from xtls.trust.certificates import defaultNames
 from xtls.wire.addresses import addressName
 from xtls.wire.handover import handOver
 from xtls.wire.websocket import WebSocketAcceptor
@@ -56,6 +59,11 @@ WEBSOCKET: Final = "WebSocket"
 _LONGEST_CONTENT: Final = 65536
 
 _NO_WEBSOCKETS: Final = BadRequest(403, "there are no WebSockets on this port")
+_OTHER_ORIGIN: Final = BadRequest(
+    403,
+    "pages of this origin may not open a WebSocket here; those that may are named with "
+    + optionNamed(PortOptions, "websocketOrigin").name,
+)
 _ONLY_WEBSOCKETS: Final = BadRequest(
     426, "there are only WebSockets on this port", (("Upgrade", "websocket"),)
 )
@@ -95,6 +103,7 @@ class WebFactory(Factory):
         self._acceptor = None if session is None else self._acceptorFor(session)
         self._site = None if site is None else PageSite(site, self)
         self._readOnly = bool(getattr(site, "readOnly", False))
+        self._names = frozenset(defaultNames())
 
     def _acceptorFor(self, session: IProtocolFactory) -> WebSocketAcceptor:
         """
@@ -118,30 +127,32 @@ class WebFactory(Factory):
         """
         return WebProtocol(self)
 
-    def decide(self, head: RequestHead, *, secure: bool) -> BadRequest | str | None:
+    def decide(self, head: RequestHead, transport: Any) -> BadRequest | str | None:
         """
         What a request leads to.
 
-        @param secure: whether it came inside TLS.
+        @param transport: what it came by.
         @return: L{WEBSOCKET}, L{None} for a page, or a refusal, of which a redirection is one.
         """
         if isWebSocketUpgrade(head):
             if self._acceptor is None or not self.policy.webSockets:
                 return _NO_WEBSOCKETS
-            return webSocketProblem(head) or self._originProblem(head) or WEBSOCKET
-        if self.policy.redirects(secure):
+            return webSocketProblem(head) or self._originProblem(head, transport) or WEBSOCKET
+        if self.policy.redirects(ISSLTransport.providedBy(transport)):
             return _redirection(head)
         if self._site is None or not self.policy.pages:
             return _ONLY_WEBSOCKETS
         return self._contentProblem(head) if self._readOnly else None
 
-    def _originProblem(self, head: RequestHead) -> BadRequest | None:
+    def _originProblem(self, head: RequestHead, transport: Any) -> BadRequest | None:
         """
         Why a page of this origin may not open a WebSocket, if it may not.
         """
-        if originAllowed(head, self.options.websocketOrigin):
+        secure = ISSLTransport.providedBy(transport)
+        names = self._names if _isLoopback(transport.getHost()) else None
+        if originAllowed(head, self.options.websocketOrigin, secure=secure, names=names):
             return None
-        return BadRequest(403, "pages of another origin may not open a WebSocket here")
+        return _OTHER_ORIGIN
 
     def _contentProblem(self, head: RequestHead) -> BadRequest | None:
         """
@@ -226,12 +237,23 @@ class WebFactory(Factory):
         return "\r\n".join(lines).encode("ascii") + (content if withContent else b"")
 
 
+def _isLoopback(address: Any) -> bool:
+    """
+    Whether an address leads nowhere but to this machine.
+    """
+    try:
+        host = ip_address(address.host)
+    except (AttributeError, ValueError):  # that of a Unix socket
+        return False
+    return (getattr(host, "ipv4_mapped", None) or host).is_loopback
+
+
 def _redirection(head: RequestHead) -> BadRequest:
     """
     Send who asks to the same place over https, which is the same host and port.
     """
     host = head.host
-    if not host:
+    if not (host.partition(":")[0] and head.path.startswith(b"/")):
         return BadRequest(400, "this port speaks https")
     if not host.rpartition(":")[2].isdigit():
         host = f"{host.removesuffix(':')}:80"  # else https would be at 443
@@ -271,8 +293,8 @@ class WebProtocol(Protocol):
         if isinstance(head, BadRequest):
             self.factory.takeOver(self.transport, self, head, head)
             return
-        web, secure = self.factory, ISSLTransport.providedBy(self.transport)
-        decision = web.decide(head, secure=secure)
+        web = self.factory
+        decision = web.decide(head, self.transport)
         if decision is None:
             channel = web.pageChannel(self.transport.getPeer())
             handOver(self.transport, self, channel, received[head.start :])

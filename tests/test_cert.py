@@ -98,6 +98,15 @@ class SelfSignedTests(CertTestCase):
             output = self.run_("self-signed", "--force", f"--name={name}")
             self.assertIn(f"attach ssl://{host}:10000/", output)
 
+    def test_home(self) -> None:
+        """
+        The home directory can be written as shells do, which leave it as it is behind an equals sign.
+        """
+        self.directory.mkdir()
+        self.patch(os, "environ", {**os.environ, "HOME": str(self.directory)})
+        self.run_("self-signed", "--out=~/mine.pem")
+        self.assertTrue((self.directory / "mine.pem").exists())
+
     def test_overwrite(self) -> None:
         """
         A file that is there stays as it is, unless force is used.

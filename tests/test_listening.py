@@ -4,6 +4,7 @@ The addresses that a port is bound to.
 
 from __future__ import annotations
 
+import os
 import socket
 
 from twisted.internet.endpoints import TCP4ServerEndpoint, UNIXServerEndpoint, serverFromString
@@ -116,6 +117,8 @@ class ParseBindTests(SynchronousTestCase):
             address = parseBind("bind", f"{text},http-upgrade=no,ssl=off,ssl-upgrade=no")
             self.assertEqual((address.mode, address.host, address.port), (Mode.UNIX, "", None))
             self.assertEqual((address.path, address.source), (text, f"bind={text}"))
+        self.patch(os, "environ", {"HOME": "/home/somebody"})
+        self.assertEqual(parseBind("bind", "~/x").path, "/home/somebody/x")
 
     def test_noTLSOnSockets(self) -> None:
         """

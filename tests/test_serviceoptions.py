@@ -106,6 +106,8 @@ class PlanTests(SynchronousTestCase):
         os.mkdir(directory)
         made = planned("--bind-tcp=1", f"--www-dir={directory}")
         self.assertEqual((made.forward, made.wwwDir), ("", directory))
+        self.patch(os, "environ", {**os.environ, "HOME": directory})
+        self.assertEqual(planned("--bind-tcp=1", "--www-dir=~").wwwDir, directory)
         made = planned("--bind-tcp=1", FORWARD, "--connect-timeout=2")
         self.assertEqual((made.forward, made.wwwDir), ("tcp:127.0.0.1:5900", None))
         self.assertEqual(made.options.connectTimeout, 2.0)

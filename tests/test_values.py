@@ -5,6 +5,7 @@ Values, from text and to text.
 from __future__ import annotations
 
 import base64
+import os
 from enum import Enum
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -78,9 +79,11 @@ class ValuesTests(SynchronousTestCase):
 
     def test_path(self) -> None:
         """
-        Any text can be a path, but not nothing, and nothing with a NUL.
+        Any text can be a path, but not nothing, and nothing with a NUL; C{~} is the home directory.
         """
         self.assertEqual(values.parsePath("/a b/c:d"), "/a b/c:d")
+        self.patch(os, "environ", {"HOME": "/home/somebody"})
+        self.assertEqual(values.parsePath("~/a"), "/home/somebody/a")
         for text in ("", "  ", "a\0b"):
             self.assertRaises(ValueError, values.parsePath, text)
 

@@ -12,7 +12,7 @@ from enum import Enum
 from xtls.config.definitions import Layer, Side
 from xtls.config.modes import Mode, checkHost, joinHostPort, parsePort, requireTLS, splitHostPort
 from xtls.config.portoptions import SSLSwitch, layerOf, resolveBoth
-from xtls.config.values import quoted
+from xtls.config.values import parsePath, quoted
 from xtls.errors import OptionError
 
 #: The options that bind a port, and the mode that each of them gives it.
@@ -153,7 +153,7 @@ def _parsePath(text: str) -> str:
     """
     if not text.strip("@/") or "\0" in text:
         raise ValueError(f"expected the path of a socket, or @ and a name, not {quoted(text)}")
-    return text
+    return parsePath(text)
 
 
 def _parseOptions(parts: list[str], source: str, mode: Mode) -> Layer:

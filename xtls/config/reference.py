@@ -82,6 +82,7 @@ What stands for a value:
 | `yes\\|no` | `yes`, `true`, `on`, `1`, or `no`, `false`, `off`, `0` |
 | `SECONDS` | a duration above zero: `5`, `5s`, `500ms`, `2m`, `1h` |
 | `OCTETS` | a size above zero: `16384`, `16K`, `1M`, `1G`, in powers of 1024 |
+| `FILE`, `PATH` | a path; `~` at its beginning is the home directory |
 | `DATA` | hexadecimal, with or without `0x`; `base64:` or `b64:` and base64; or PEM text; in any lines |
 | `WHERE` | `file:PATH`, `env:NAME`, `fd:NUMBER`; or the secret itself, which lists of processes then show |
 | `NAMES` | names with commas between, with or without the prefix that Python gives them |

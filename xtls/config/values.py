@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -122,11 +123,12 @@ def formatChoice(value: Enum) -> str:
 
 def parsePath(text: str) -> str:
     """
-    Read the path of a file or directory: any text but an empty one.
+    Read the path of a file or directory: any text but an empty one.  C{~} at its beginning is the home
+    directory: behind the equals sign of an option, no shell sees to that.
     """
     if not text.strip() or "\0" in text:
         raise ValueError("expected a path")
-    return text
+    return os.path.expanduser(text)
 
 
 def parseName(text: str) -> str:

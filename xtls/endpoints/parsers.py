@@ -188,9 +188,10 @@ def _parsePages(text: str) -> IResource:
     """
     Read what a port shows to browsers: the files of a directory, or without one a page of our own.
     """
-    if text and not os.path.isdir(text):
-        raise ValueError(f"there is no directory {text}: expected one, or nothing for a page of our own")
-    return pages(text or None)
+    directory = os.path.expanduser(text)
+    if directory and not os.path.isdir(directory):
+        raise ValueError(f"there is no directory {directory}: expected one, or nothing for a page of our own")
+    return pages(directory or None)
 
 
 def _isOption(name: str) -> bool:

@@ -102,7 +102,7 @@ def _makeSelfSigned(given: Given, rest: Sequence[str]) -> None:
     """
     if rest:
         raise OptionError("self-signed", SOURCE, f"takes no argument such as {rest[0]}; say --out={rest[0]}")
-    path = Path(given.last("out") or defaultCertificatePath()).absolute()
+    path = Path(given.last("out") or defaultCertificatePath()).expanduser().absolute()
     data = toPEM(_newPair(given))
     existed = OptionError("out", SOURCE, f"{path} exists; say --force to make a new one in its place")
     if path.exists() and not given.has("force"):

@@ -205,7 +205,7 @@ def _destination(given: Given) -> tuple[str, str | None]:
     What the port leads to.
     """
     forward = _single(given, FORWARD)
-    wwwDir = _single(given, WWW_DIR)
+    wwwDir = os.path.expanduser(_single(given, WWW_DIR))
     if wwwDir and not Path(wwwDir).is_dir():
         raise OptionError(WWW_DIR, SOURCE, f"there is no directory {wwwDir}; name one that exists")
     if wwwDir and not os.access(wwwDir, os.R_OK | os.X_OK):

@@ -56,7 +56,7 @@ _NO_AUTO_CHAIN: Final = 0x8
 #: Tickets are bound to their context anyway, by its keys.
 _SESSION_ID: Final = b"xtls"
 
-#: How long a session may be resumed, in seconds.  A client certificate is not looked at again until then.
+#: How long a session may be resumed, in seconds.
 _SESSION_LIFETIME: Final = 3600
 
 
@@ -323,6 +323,8 @@ class ServerConnectionCreator:
             context.set_timeout(_SESSION_LIFETIME)
             context.set_verify(mode, verifier)
             if mode:
+                # a resumption shows no certificate, and under TLS 1.3 brings a ticket for the next one
+                context.set_options(SSL.OP_NO_TICKET)
                 _believe(context, anchors, options)
                 for each in anchors.certificates:
                     context.add_client_ca(each)

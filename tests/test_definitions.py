@@ -103,6 +103,17 @@ class DefinitionTests(SynchronousTestCase):
         self.assertIn("did you mean house?", unknownOption("hose", "test", known, ["house"]).problem)
         self.assertEqual(unknownOption("zzz", "test", known).problem, "no such option")
 
+    def test_text(self) -> None:
+        """
+        A program that gives text where another kind of value belongs is told so, before the text is taken
+        for a tuple of letters, or for something that is true.
+        """
+        for attribute, kind in (("rose", "a tuple"), ("treeCount", "a value"), ("lawn", "a value")):
+            error = self.assertRaises(OptionError, Garden, **{attribute: "no"})
+            self.assertEqual((error.option, error.source), (optionNamed(Garden, attribute).name, "program"))
+            self.assertIn(f"expected {kind}", error.problem)
+        self.assertEqual(Garden(gateCode="no").gateCode, "no")
+
 
 class ResolveTests(SynchronousTestCase):
     """

@@ -168,6 +168,17 @@ class OptionSet:
 
     sources: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False, kw_only=True)
 
+    def __post_init__(self) -> None:
+        """
+        @raise OptionError: for text where a value of another kind belongs, such as one path in place of a
+            tuple of paths.
+        """
+        for each in optionsOf(type(self)).values():
+            default = type(self).__dataclass_fields__[each.attribute].default
+            if isinstance(getattr(self, each.attribute), str) and not isinstance(default, str):
+                kind = "a tuple" if isinstance(default, tuple) else "a value"
+                raise self.error(each.attribute, f"expected {kind}, not text, which {__name__}.resolve reads")
+
     def given(self, attribute: str) -> bool:
         """
         Whether somebody said it, even if they said what is the default.

@@ -18,6 +18,7 @@ from xtls.config.connectionfile import (
     parseConnectionFile,
     readConnectionFile,
     refuseWeakening,
+    withoutAnchors,
     writeConnectionFile,
 )
 from xtls.config.definitions import Layer
@@ -272,6 +273,28 @@ class WriteTests(SynchronousTestCase):
             error = self.assertRaises(OptionError, writeConnectionFile, target)
             self.assertEqual((error.option, error.source), (option, source))
             self.assertNotIn("hush", str(error))
+
+
+class WithoutAnchorsTests(SynchronousTestCase):
+    """
+    L{withoutAnchors}.
+    """
+
+    theirs = Layer("x.xpra", {"ssl-ca-data": PEM.hex(), "ssl-ca-cert": "a", "ssl-server-hostname": "h"})
+
+    def test_users(self) -> None:
+        """
+        Whom the user names to believe is believed alone, in whichever way either names them.
+        """
+        for name, text in (("ssl-ca-data", PEM.hex()), ("ssl-ca-certs", "b"), ("ssl-ca-cert", "default")):
+            left = withoutAnchors(self.theirs, Layer("command line", {name: text}))
+            self.assertEqual((left.source, left.values), ("x.xpra", {"ssl-server-hostname": "h"}))
+
+    def test_theirs(self) -> None:
+        """
+        Where the user names nobody, somebody else may.
+        """
+        self.assertEqual(withoutAnchors(self.theirs, Layer("command line", {"ssl-cert": "c"})), self.theirs)
 
 
 class RefuseWeakeningTests(SynchronousTestCase):

@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from tests.support.handshakes import saved
 from tests.support.identity import authority, serverConnections
 from tests.support.memory import WiredReactor
 from tests.support.wires import GivenFactory, Recorder
@@ -23,6 +24,7 @@ from xtls.config.target import parseTarget
 from xtls.endpoints.client import TLSClientEndpoint, WebSocketClientEndpoint
 from xtls.endpoints.targets import endpointForTarget
 from xtls.errors import OptionError, PeerVerificationError
+from xtls.testing.authority import Authority
 from xtls.wire.transport import TLSTransportFactory
 
 
@@ -164,3 +166,19 @@ class EndpointForTargetTests(SynchronousTestCase):
         self.assertEqual((error.option, error.source), (off, "mail"))
         self.assertIsInstance(self.endpoint(target, Layer("command line", {off: "none"})), TLSClientEndpoint)
         self.assertIsInstance(self.endpoint(replace(target, trusted=True)), TLSClientEndpoint)
+
+    def test_untrustedAnchors(self) -> None:
+        """
+        Nor can it add to whom the user believes.
+        """
+        theirs = TLSOptions(caData=authority().pem).layer("mail")
+        target = Target(Mode.SSL, "127.0.0.1", 443, layer=theirs, trusted=False)
+        ours = layer(TLSOptions(caCerts=saved(self, Authority("another").pem)))
+        for layers, expected in (((), 1), ((ours,), 0)):
+            client = Recorder()
+            connecting = self.endpoint(target, *layers).connect(GivenFactory(client))
+            self.reactor.answer(
+                TLSTransportFactory(serverConnections(self), False, GivenFactory(Recorder()), self.reactor)
+            )
+            self.assertEqual(client.made, expected)
+            connecting.addErrback(lambda failure: failure.trap(PeerVerificationError))

@@ -8,6 +8,7 @@ whom to believe, and refused where it asks to believe anybody: L{refuseWeakening
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from xtls.config.definitions import Layer, Side, optionNamed, unknownOption
@@ -229,6 +230,9 @@ _WEAKENING: dict[str, Callable[[Any], bool]] = {
     "verifyFlags": lambda names: "ALLOW_PROXY_CERTS" in names,
 }
 
+#: What says whom to believe.
+_ANCHORS = ("caCerts", "caData")
+
 
 def refuseWeakening(untrusted: Layer, trusted: Layer) -> None:
     """
@@ -248,3 +252,21 @@ def refuseWeakening(untrusted: Layer, trusted: Layer) -> None:
             raise theirs.error(
                 attribute, f"nobody but you may lower verification: if you mean it, add --{name}={said}"
             )
+
+
+def withoutAnchors(untrusted: Layer, trusted: Layer) -> Layer:
+    """
+    Leave out whom somebody else says to believe, where the user says it: those are believed alone.
+
+    @param untrusted: what a connection file, a URL from elsewhere or a remembered entry says.
+    @param trusted: what the user says, here and now.
+    """
+    ours, _ = resolveBoth(trusted)
+    if not any(ours.given(attribute) for attribute in _ANCHORS):
+        return untrusted
+    left = {
+        name: text
+        for name, text in untrusted.values.items()
+        if getattr(optionCalled(name), "attribute", "") not in _ANCHORS
+    }
+    return replace(untrusted, values=left)

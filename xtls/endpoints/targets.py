@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
 from twisted.internet.interfaces import IStreamClientEndpoint
 
-from xtls.config.connectionfile import refuseWeakening
+from xtls.config.connectionfile import refuseWeakening, withoutAnchors
 from xtls.config.definitions import Layer
 from xtls.config.modes import Mode, Target, joinHostPort
 from xtls.config.portoptions import PortOptions, resolveBoth
@@ -34,7 +34,9 @@ def endpointForTarget(
     The endpoint that reaches a target, and verifies it where the mode is secure.
 
     This is where a target that came from somebody else, such as a connection file, is kept from lowering
-    verification: see L{refuseWeakening<xtls.config.connectionfile.refuseWeakening>}.
+    verification, and from adding to whom the user believes: see
+    L{refuseWeakening<xtls.config.connectionfile.refuseWeakening>} and
+    L{withoutAnchors<xtls.config.connectionfile.withoutAnchors>}.
 
     A name is looked up when connecting, and of its addresses, IPv6 and IPv4, the first that answers is taken
     (RFC 8305).
@@ -48,10 +50,12 @@ def endpointForTarget(
 
     @raise OptionError: for an option that is wrong or does not apply to the target.
     """
+    theirs = target.layer
     if not target.trusted:
-        said = {name: text for layer in layers for name, text in layer.values.items()}
-        refuseWeakening(target.layer, Layer("", said))
-    tls, options = resolveBoth(target.layer, *layers)
+        said = Layer("", {name: text for layer in layers for name, text in layer.values.items()})
+        refuseWeakening(theirs, said)
+        theirs = withoutAnchors(theirs, said)
+    tls, options = resolveBoth(theirs, *layers)
     endpoint = carrier or _carrier(reactor, target, options, bindAddress)
     webSocket = target.mode in (Mode.WS, Mode.WSS)
     if target.mode.secure:

@@ -136,6 +136,16 @@ class MakeServiceTests(ServiceTestCase):
         self.assertIsNotNone(factory.port.web)
         self.assertIsNone(factory.port.tls)
 
+    def test_timeouts(self) -> None:
+        """
+        How long the backend, and the end of a connection, may take can be said for all sockets and for each.
+        """
+        words = ("--connect-timeout=2", "--close-timeout=3", "--bind-tcp=1", "--listen=xtls:tcp:3:timeout=6")
+        given = self.options(FORWARD, *words, "--bind-tcp=2,connect-timeout=4,close-timeout=5").given
+        sessions: list[Any] = [listener.session for listener in build(self.reactor, plan(given))]
+        self.assertEqual([each.connectTimeout for each in sessions], [2.0, 4.0, 6.0])
+        self.assertEqual([each.closeTimeout for each in sessions[:2]], [3.0, 5.0])
+
     def test_pagesOnly(self) -> None:
         """
         Without a backend there are pages only.

@@ -110,7 +110,7 @@ class PlanTests(SynchronousTestCase):
         self.assertEqual(planned("--bind-tcp=1", "--www-dir=~").wwwDir, directory)
         made = planned("--bind-tcp=1", FORWARD, "--connect-timeout=2")
         self.assertEqual((made.forward, made.wwwDir), ("tcp:127.0.0.1:5900", None))
-        self.assertEqual(made.options.connectTimeout, 2.0)
+        self.assertEqual(made.sockets[0].options.connectTimeout, 2.0)
 
     def test_backend(self) -> None:
         """

@@ -20,6 +20,7 @@ from twisted.python import usage
 
 import xtls
 from xtls.config.locations import defaultCertificatePath, findDefaultCertificate
+from xtls.config.portoptions import PortOptions
 from xtls.config.target import parseTarget
 from xtls.endpoints.description import Description
 from xtls.endpoints.server import UpgradeableServerEndpoint
@@ -112,14 +113,15 @@ def build(reactor: Any, planned: Plan) -> list[Listener]:
 
     @raise OptionError: for whatever does not.
     """
-    session = _session(reactor, planned)
+    session = _sessions(reactor, planned)
     site = pages(planned.wwwDir)
     before = findDefaultCertificate()
-    listeners = [
-        Listener(socket, _endpoint(reactor, socket, text, site), session)
+    endpoints = [
+        (socket, _endpoint(reactor, socket, text, site))
         for socket in planned.sockets
         for text in socket.endpointStrings()
     ]
+    listeners = [Listener(socket, endpoint, session(endpoint.options)) for socket, endpoint in endpoints]
     if any(each.endpoint.tls is not None and _usesDefault(each.socket.tls.cert) for each in listeners):
         found = findDefaultCertificate() or defaultCertificatePath()
         done = "uses" if before else "made"
@@ -134,23 +136,20 @@ def _usesDefault(cert: Sequence[str]) -> bool:
     return not cert or AUTOMATIC in cert
 
 
-def _session(reactor: Any, planned: Plan) -> IProtocolFactory | None:
+def _sessions(reactor: Any, planned: Plan) -> Callable[[PortOptions], IProtocolFactory | None]:
     """
-    What raw connections and WebSockets lead to.
+    What raw connections and WebSockets lead to, for each socket's options.
     """
     if not planned.forward:
-        return None
+        return lambda options: None
 
     def read(reactor: Any, text: str) -> IStreamClientEndpoint:
         return clientFromString(reactor, text, planned.backend)
 
     backend = _understood(FORWARD, "tcp:127.0.0.1:5900", read, reactor, planned.forward)
-    return ForwardFactory(
-        backend,
-        planned.options.connectTimeout,
-        reactor,
-        name=_backendName(planned.forward),
-        closeTimeout=planned.options.closeTimeout,
+    name = _backendName(planned.forward)
+    return lambda options: ForwardFactory(
+        backend, options.connectTimeout, reactor, name=name, closeTimeout=options.closeTimeout
     )
 
 

@@ -146,14 +146,12 @@ class Plan:
     @ivar forward: the endpoint string of the backend; empty where there is none.
     @ivar backend: how a backend is verified, where its string does not say otherwise.
     @ivar wwwDir: the directory of pages; L{None} for the page of our own.
-    @ivar options: deadlines and limits for what is not one socket's, such as connecting the backend.
     """
 
     sockets: tuple[Socket, ...]
     forward: str
     backend: Layer
     wwwDir: str | None
-    options: PortOptions
 
 
 def plan(given: Given) -> Plan:
@@ -166,7 +164,6 @@ def plan(given: Given) -> Plan:
         if given.has(name):
             raise OptionError(name, SOURCE, f"this is not in this version of xtls; {instead}")
     common, backend = _bySide(given.layer(ALL_OPTIONS))
-    options = resolveBoth(common)[1]
     forward, wwwDir = _destination(given)
     for name in () if forward else backend.values:
         problem = f"is about a backend over TLS, and there is no backend; say --{FORWARD}=ssl:HOST:PORT"
@@ -175,7 +172,7 @@ def plan(given: Given) -> Plan:
     if not sockets:
         raise OptionError("bind-tcp", _NOWHERE, "there is nowhere to listen; say --bind-tcp=[HOST:]PORT")
     _requireDistinct(sockets)
-    return Plan(tuple(sockets), forward, backend, wwwDir, options)
+    return Plan(tuple(sockets), forward, backend, wwwDir)
 
 
 def _bySide(layer: Layer) -> tuple[Layer, Layer]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.randoms import randomTexts
-from xtls.config.definitions import Layer, Side, resolve
+from xtls.config.definitions import Layer, Side, optionNamed, resolve
 from xtls.config.options import OPTIONS, TLSOptions, VerifyMode
 from xtls.config.portoptions import (
     ALL_OPTIONS,
@@ -101,6 +101,12 @@ class PortOptionsTests(SynchronousTestCase):
             self.assertEqual(said({"websocket-origin": text}).websocketOrigin, origins)
         for text in ("", "example.org", "https://a/path", "https://u@a", "https://", "a b"):
             self.assertRaises(OptionError, said, {"websocket-origin": text})
+
+    def test_opening(self) -> None:
+        """
+        Only a client waits for a WebSocket to open: for a server, that is an HTTP request like any other.
+        """
+        self.assertIs(optionNamed(PortOptions, "websocketTimeout").side, Side.CLIENT)
 
     def test_written(self) -> None:
         """

@@ -39,7 +39,6 @@ DEADLINES: Final = (
     "--detect-timeout=200ms",
     "--handshake-timeout=400ms",
     "--http-timeout=300ms",
-    "--websocket-timeout=300ms",
     "--connect-timeout=2s",
     "--close-timeout=300ms",
 )

@@ -143,7 +143,7 @@ class PortOptions(OptionSet):
     detectTimeout: float = _timeout(5.0, Side.SERVER, "how long the first octets may take")
     handshakeTimeout: float = _timeout(10.0, Side.BOTH, "how long a TLS handshake may take")
     httpTimeout: float = _timeout(10.0, Side.SERVER, "how long the head of an HTTP request may take")
-    websocketTimeout: float = _timeout(10.0, Side.BOTH, "how long a WebSocket opening may take")
+    websocketTimeout: float = _timeout(10.0, Side.CLIENT, "how long a WebSocket opening may take")
     connectTimeout: float = _timeout(10.0, Side.BOTH, "how long connecting may take")
     closeTimeout: float = _timeout(10.0, Side.BOTH, "how long closing may take before it is forced")
     httpHeadSize: int = _size(16384, Side.SERVER, "how large the head of an HTTP request may be")

@@ -115,6 +115,22 @@ class DefinitionTests(SynchronousTestCase):
         self.assertEqual(Garden(gateCode="no").gateCode, "no")
 
 
+class OverTests(SynchronousTestCase):
+    """
+    L{Layer.over}.
+    """
+
+    def test_over(self) -> None:
+        """
+        What a layer says itself holds; what only the defaults say is added, with the place where it was said.
+        """
+        upper = Layer("string", {"a": "1"}, {"a": "string, word 2"})
+        lower = Layer("command line", {"a": "2", "b": "3"})
+        both = upper.over(lower)
+        self.assertEqual((both.source, dict(both.values)), ("string", {"a": "1", "b": "3"}))
+        self.assertEqual((both.sourceOf("a"), both.sourceOf("b")), ("string, word 2", "command line"))
+
+
 class ResolveTests(SynchronousTestCase):
     """
     L{resolve}.

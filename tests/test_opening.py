@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.wires import everySplit
 from xtls.errors import OpeningHandshakeError
+from xtls.wire import opening
 from xtls.wire.opening import LONGEST_ANSWER, ClientOpening, answerOpening
 
 #: The key of RFC 6455, section 1.3, and the answer to it.
@@ -38,6 +39,10 @@ class ServerTests(SynchronousTestCase):
     """
     What a server answers.
     """
+
+    def setUp(self) -> None:
+        # made once in a process: whichever test came first would have covered it
+        opening._factory.cache_clear()
 
     def test_answer(self) -> None:
         """

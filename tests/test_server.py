@@ -5,6 +5,7 @@ The server endpoint: a port over any other endpoint.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,12 @@ from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from tests.support.identity import authorityFile, clientConnections, serverConnections, serverFile
+from tests.support.identity import authority, authorityFile, clientConnections, serverConnections, serverFile
 from tests.support.memory import WiredReactor
 from tests.support.wires import GivenFactory, Recorder, Wire
 from xtls.config.definitions import resolve
 from xtls.config.modes import Mode
-from xtls.config.options import TLSOptions
+from xtls.config.options import TLSOptions, VerifyMode
 from xtls.config.portoptions import PortOptions, SSLSwitch
 from xtls.endpoints.client import TLSClientEndpoint, WebSocketClientEndpoint
 from xtls.endpoints.server import UpgradeableServerEndpoint, serverCreator
@@ -214,6 +215,26 @@ class ServerCreatorTests(SynchronousTestCase):
         )
         self.assertEqual((endpoint.wrapped, endpoint.mode, endpoint.options), (wrapped, Mode.WSS, options))
         self.assertIsNotNone(endpoint.tls)
+
+    def test_certificateRequired(self) -> None:
+        """
+        Where clients must have a certificate, nobody gets in without TLS; where they may, as the mode says.
+        """
+        wrapped = TCP4ServerEndpoint(WiredReactor(), 10000)
+        believed = replace(self.named(), caData=authority().pem)
+        optional = replace(believed, clientVerifyMode=VerifyMode.OPTIONAL)
+        for tls, mode, bound in (
+            (believed, Mode.TCP, Mode.SSL),
+            (believed, Mode.WS, Mode.WSS),
+            (believed, Mode.SSL, Mode.SSL),
+            (believed, Mode.WSS, Mode.WSS),
+            (optional, Mode.TCP, Mode.TCP),
+            (self.named(), Mode.WS, Mode.WS),
+        ):
+            endpoint = UpgradeableServerEndpoint.fromOptions(
+                wrapped, mode, tls, PortOptions(), clock=WiredReactor()
+            )
+            self.assertIs(endpoint.mode, bound)
 
     def agreed(self, mode: Mode, options: PortOptions, offered: list[bytes]) -> Any:
         """

@@ -5,6 +5,7 @@ The server endpoint: a port over any other endpoint.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
@@ -31,6 +32,9 @@ __all__ = ["UpgradeableServerEndpoint"]
 
 #: What C{ssl} says when there has to be TLS.
 _DEMANDING = (SSLSwitch.ON, SSLSwitch.TCP, SSLSwitch.WWW)
+
+#: The modes that let nobody in without TLS, by those that do.
+_ONLY_TLS: Final = {Mode.TCP: Mode.SSL, Mode.WS: Mode.WSS}
 
 
 @implementer(IStreamServerEndpoint)
@@ -72,9 +76,15 @@ class UpgradeableServerEndpoint:
         """
         Make a port of what the user said.  Whatever is wrong with it shows now, before anything listens.
 
+        Where a client must have a certificate, nobody gets in without TLS: such a port is bound as one for
+        TLS only, whatever C{mode} says.
+
         @raise OptionError: for options that cannot be used, alone or together.
         """
-        return cls(wrapped, mode, options, clock, serverCreator(mode, tls, options), site)
+        creator = serverCreator(mode, tls, options)
+        if creator is not None and creator.certificateRequired:
+            mode = _ONLY_TLS.get(mode, mode)
+        return cls(wrapped, mode, options, clock, creator, site)
 
     def listen(self, protocolFactory: IProtocolFactory | None) -> Deferred[IListeningPort]:
         """

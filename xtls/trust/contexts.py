@@ -334,6 +334,13 @@ class ServerConnectionCreator:
             first.set_tlsext_servername_callback(_contextChooser(NameTable(entries), mode, verifier))
         return cls(first)
 
+    @property
+    def certificateRequired(self) -> bool:
+        """
+        Whether a client must show a certificate.
+        """
+        return bool(self._context.get_verify_mode() & SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
+
     def serverConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
         """
         Make a connection.

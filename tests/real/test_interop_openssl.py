@@ -366,18 +366,22 @@ class ClientCertificateTests(OpenSSLCase):
             done = self.shows(port, "stranger.pem", version)
             self.assertAnswered(done, "No client certificate CA names sent")
 
-    def test_resumption(self) -> None:
+    def test_noResumption(self) -> None:
         """
-        A session that was begun with a certificate can be resumed; one that was begun at a socket that asks
-        for none is worth nothing at one that does.
+        A session that was begun with a certificate cannot be resumed, since the certificate would not be
+        shown again; and one that was begun at a socket that asks for none is worth nothing at one that does.
         """
         required, none = self.sockets("required", "none")
         shown = ("-cert", "client.pem", "-key", "client.pem")
+        session = Path(self.folder, "session.pem")
         for option, version in VERSIONS.items():
             self.assertAnswered(self.client(required, option, *shown, "-sess_out", "session.pem"))
-            done = self.client(required, option, *shown, "-sess_in", "session.pem")
-            self.assertIn(f"Reused, {version}", done.text)
-            self.assertIn("heard hello", done.text)
-            Path(self.folder, "session.pem").unlink()
+            if session.exists():  # with TLS 1.3 there is a ticket all the same, but it leads to nothing
+                done = self.client(required, option, *shown, "-sess_in", "session.pem")
+                self.assertAnswered(done, f"New, {version}, Cipher is ")
+                self.assertRefused(self.client(required, option, "-sess_in", "session.pem"))
             self.assertAnswered(self.client(none, option, "-sess_out", "session.pem"))
             self.assertRefused(self.client(required, option, "-sess_in", "session.pem"))
+            done = self.client(required, option, *shown, "-sess_in", "session.pem")
+            self.assertNotIn("Reused", done.text)
+            session.unlink()

@@ -154,9 +154,10 @@ class PortServiceTests(SynchronousTestCase):
             (CannotListenError("h", 1, OSError(errno.EACCES, "Permission denied")), "port from 1024 on"),
             (CannotListenError("h", 1, OSError(errno.EADDRNOTAVAIL, "Cannot assign")), "Cannot assign"),
             (CannotListenError("h", 1, Exception("name unknown")), "name unknown"),
+            (FileNotFoundError(errno.ENOENT, "No such file", "1", None, "/x.lock"), "h:1: No such file"),
             (ValueError("odd"), "odd"),
         ):
-            service = PortService([listener(fail(reason))])
+            service = PortService([listener(fail(reason), "h:1")])
             error = self.assertRaises(ListeningError, service.startService)
             self.assertIn(expected, error.problem)
 

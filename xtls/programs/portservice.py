@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from xtls.config.modes import Mode
 from xtls.endpoints.server import UpgradeableServerEndpoint
 from xtls.errors import XTLSError
 from xtls.port.detect import Detected
@@ -187,11 +188,12 @@ def _listeningError(listener: Listener, failure: Failure) -> ListeningError:
     """
     error = failure.value
     if isinstance(error, CannotListenError):
-        reason = getattr(error.socketError, "strerror", None) or str(error.socketError)
-        problem = f"cannot listen on {listener.socket.place}: {reason}"
-        if getattr(error.socketError, "errno", None) == errno.EADDRINUSE:
+        error = error.socketError
+    if isinstance(error, OSError):
+        problem = f"cannot listen on {listener.socket.place}: {error.strerror or error}"
+        if error.errno == errno.EADDRINUSE:
             problem += "; choose another, or stop the program that has it"
-        elif getattr(error.socketError, "errno", None) == errno.EACCES:
+        elif error.errno == errno.EACCES and listener.socket.mode is not Mode.UNIX:
             problem += "; choose a port from 1024 on, or start as a user who may"
         return ListeningError(listener.socket.source, problem)
     return ListeningError(listener.socket.source, f"cannot be listened on: {failure.getErrorMessage()}")

@@ -153,7 +153,7 @@ class PortServiceTests(SynchronousTestCase):
         for reason, expected in (
             (CannotListenError("h", 1, OSError(errno.EACCES, "Permission denied")), "port from 1024 on"),
             (CannotListenError("h", 1, OSError(errno.EADDRNOTAVAIL, "Cannot assign")), "Cannot assign"),
-            (CannotListenError("h", 1, Exception("name unknown")), "name unknown"),
+            (CannotListenError("h", 1, Exception("name unknown")), "h:1: name unknown"),
             (FileNotFoundError(errno.ENOENT, "No such file", "1", None, "/x.lock"), "h:1: No such file"),
             (ValueError("odd"), "odd"),
         ):

@@ -187,13 +187,13 @@ def _listeningError(listener: Listener, failure: Failure) -> ListeningError:
     Why a socket cannot be listened on, and what to do.
     """
     error = failure.value
-    if isinstance(error, CannotListenError):
-        error = error.socketError
-    if isinstance(error, OSError):
-        problem = f"cannot listen on {listener.socket.place}: {error.strerror or error}"
-        if error.errno == errno.EADDRINUSE:
+    if isinstance(error, (CannotListenError, OSError)):
+        reason: object = error.socketError if isinstance(error, CannotListenError) else error
+        number = getattr(reason, "errno", None)
+        problem = f"cannot listen on {listener.socket.place}: {getattr(reason, 'strerror', None) or reason}"
+        if number == errno.EADDRINUSE:
             problem += "; choose another, or stop the program that has it"
-        elif error.errno == errno.EACCES and listener.socket.mode is not Mode.UNIX:
+        elif number == errno.EACCES and listener.socket.mode is not Mode.UNIX:
             problem += "; choose a port from 1024 on, or start as a user who may"
         return ListeningError(listener.socket.source, problem)
     return ListeningError(listener.socket.source, f"cannot be listened on: {failure.getErrorMessage()}")

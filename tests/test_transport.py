@@ -236,6 +236,31 @@ class FixedCreator:
         return SSL.Connection(self.context, None)
 
 
+class LateCreator:
+    """
+    Makes connections on which OpenSSL verifies nothing, and refuses the server itself.
+
+    @ivar refusal: how.
+    """
+
+    def __init__(self, refusal: Exception) -> None:
+        self.refusal = refusal
+
+    def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
+        """
+        A connection that is refused.
+        """
+        context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+        context.set_info_callback(
+            lambda connection, where, ret: (
+                tlsProtocol.failVerification(Failure(self.refusal))
+                if where & SSL.SSL_CB_HANDSHAKE_DONE
+                else None
+            )
+        )
+        return SSL.Connection(context, None)
+
+
 class AnsweringRecords(PublicRecords):
     """
     Has something to say to whatever arrives, as OpenSSL has to KeyUpdates (RFC 8446, section 4.6.3).
@@ -429,6 +454,18 @@ class TransportTests(SynchronousTestCase):
         self.assertNotIsInstance(failure.value, PeerVerificationError)
         self.assertIn("other.test", repr(failure.value))
         self.assertEqual((self.client.made, self.server.made), (0, 0))
+
+    def test_lateRefusal(self) -> None:
+        """
+        A creator may refuse the server without OpenSSL's knowledge, as older ones of Twisted's do when the
+        handshake is complete: nobody is connected, and nothing more is sent.
+        """
+        creator = LateCreator(HandshakeError("it is somebody else"))
+        self.connect(creator)
+        self.assertIs(self.failureResultOf(self.waiting, HandshakeError).value, creator.refusal)
+        self.assertEqual((self.client.made, self.server.made), (0, 0))
+        self.assertEqual(len(self.wire.client.writes), 1)
+        self.assertFalse(self.wire.client.connected)
 
     def test_timeout(self) -> None:
         """

@@ -105,8 +105,8 @@ class TLSTransport(LayeredTransport):
 
     def failVerification(self, reason: Failure) -> None:
         """
-        Twisted's own connection creators say here why they refuse the peer, while OpenSSL asks them; the
-        handshake fails of itself after that.
+        Twisted's own connection creators say here why they refuse the peer.  Where that is while OpenSSL asks
+        them, the handshake fails of itself after that; older ones do when it is complete.
         """
         self._failure = reason
 
@@ -124,7 +124,7 @@ class TLSTransport(LayeredTransport):
                 self._answer()
             if self._protocol is None and engine.established and not self.disconnecting:
                 plaintext = memoryview(bytes(plaintext))  # whoever is connected may cause others to read
-                self._connect(self.factory.wrappedFactory.buildProtocol(self._address))
+                self._established()
             self._deliverAll(plaintext)
         finally:
             self._sendGathered()
@@ -132,6 +132,18 @@ class TLSTransport(LayeredTransport):
             self._failed()
         elif engine.peerClosed and not self._paused:
             self._peerEnded()
+
+    def _established(self) -> None:
+        """
+        The handshake is complete: connect the protocol above, unless the peer was refused all the same.  Then
+        it does not get the last flight, in which our certificate may be.
+        """
+        if self._failure is None:
+            self._connect(self.factory.wrappedFactory.buildProtocol(self._address))
+            return
+        while self._engine.outgoing():
+            pass
+        self.abortConnection()
 
     def _answer(self) -> None:
         """
@@ -205,6 +217,8 @@ class TLSTransport(LayeredTransport):
         ciphertext = outgoing()
         while ciphertext:
             self._outflow.write(ciphertext)
+            if len(ciphertext) < BUFFER_SIZE:
+                return  # that was all
             ciphertext = outgoing()
 
     def _sendEnd(self) -> None:

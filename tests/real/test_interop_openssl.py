@@ -127,7 +127,8 @@ class VersionTests(OpenSSLCase):
 
     def test_resumption(self) -> None:
         """
-        A client that comes back resumes its session, with either version.
+        A client that comes back resumes its session, with either version; it is not asked to send anything
+        before the handshake has ended (RFC 8446, section 2.3).
         """
         port = self.port("--bind-tcp=127.0.0.1:0", "--ssl-cert=server.pem", self.forward(lines))
         for option, version in VERSIONS.items():
@@ -135,6 +136,7 @@ class VersionTests(OpenSSLCase):
             done = self.client(port.number(), option, "-sess_in", "session.pem")
             self.assertIn(f"Reused, {version}", done.text)
             self.assertIn("heard hello", done.text)
+            self.assertNotRegex(done.text, "Max Early Data: [^0]")
 
     def test_noRenegotiation(self) -> None:
         """

@@ -15,18 +15,21 @@
     return;
   }
 
+  const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  const escaped = (octet) => "\\x" + octet.toString(16).padStart(2, "0");
+  const escapedText = (text) => Array.from(new TextEncoder().encode(text), escaped).join("");
+
+  // UTF-8 where it is that, else ASCII; other octets, and what cannot be seen, as \x and two digits.
   function asText(octets) {
     let text = "";
-    for (const octet of octets) {
-      if (octet === 0x0a) {
-        text += "\n";
-      } else if (octet >= 0x20 && octet < 0x7f) {
-        text += String.fromCharCode(octet);
-      } else if (octet !== 0x0d) {
-        text += "\\x" + octet.toString(16).padStart(2, "0");
+    try {
+      text = utf8.decode(octets);
+    } catch {
+      for (const octet of octets) {
+        text += octet < 0x80 ? String.fromCharCode(octet) : escaped(octet);
       }
     }
-    return text.replace(/\n$/, "");
+    return text.replace(/\r/g, "").replace(/[^\n\P{C}]/gu, escapedText).replace(/\n$/, "");
   }
 
   function asHex(octets) {

@@ -497,7 +497,8 @@ class UnreachableTests(_ForwardTestCase):
 
     def test_refused(self) -> None:
         """
-        The log says which backend and why, in one line, and the client is closed.
+        The log says which backend and why, in one line, and the client has lost its connection: this
+        is not an empty answer.
         """
         self.say(b"hello")
         self.endpoint.connecting.errback(Failure(ConnectionRefusedError("nobody listens")))
@@ -510,6 +511,7 @@ class UnreachableTests(_ForwardTestCase):
         self.assertIn("nobody listens", self.logged[0]["problem"])
         self.assertIn("tcp:127.0.0.1:5900 cannot be reached", self.logged.lines()[0])
         self.assertFalse(self.front.server.connected)
+        self.assertEqual([bool(reason.check(ConnectionLost)) for reason in self.client.lost], [True])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_refusedWithoutWords(self) -> None:

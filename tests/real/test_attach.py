@@ -377,13 +377,14 @@ class LocalPortTests(AttachCase):
 
     def test_listenRefused(self) -> None:
         """
-        A server that cannot be verified is explained, nothing is sent to it, and the local port goes on.
+        A server that cannot be verified is explained, nothing is sent to it, the program at the local port is
+        not left with an empty answer, and the local port goes on.
         """
         words = [*self.words(self.ported(shout))[:3], "--listen=tcp:0:interface=127.0.0.1"]
         program = Program(self, words, self.folder)
         number = int(program.waitFor(r"listening on 127\.0\.0\.1:(\d+)")[1])
         for _ in range(2):
-            self.assertEqual(readAll(self.connect(number)), b"")
+            self.assertRaises(ConnectionResetError, readAll, self.connect(number))
         program.waitFor("(?s)CERTIFICATE_VERIFY_FAILED.*CERTIFICATE_VERIFY_FAILED")
         self.assertIsNone(program.process.poll())
 

@@ -313,7 +313,8 @@ class ForwardProtocol(_Leg):
 
     def _fail(self, problem: str) -> None:
         """
-        Say so, in the log and to the client.
+        Say so, in the log and to the client: its connection is lost, and has not ended in order, which would
+        be an empty answer of the backend's.
         """
         self._given = True
         self._kept.clear()
@@ -328,7 +329,7 @@ class ForwardProtocol(_Leg):
         if failConnection is not None:
             failConnection(_INTERNAL_ERROR, "backend unreachable")
         else:
-            self.transport.loseConnection()
+            self.abort()
 
 
 class _Backend(_Leg):

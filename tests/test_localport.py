@@ -23,6 +23,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from tests.support.memory import WiredReactor
 from tests.support.wires import Recorder, Wire
 from xtls.config.portoptions import PortOptions
 from xtls.errors import OptionError
@@ -67,7 +68,7 @@ class _ProcessTransport:
         self.signals.append(name)
 
 
-class SpawningReactor(MemoryReactorClock):
+class SpawningReactor(WiredReactor):
     """
     A reactor that remembers which processes it was to start.
     """

@@ -16,13 +16,12 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.interfaces import IProtocol, IProtocolFactory
 from twisted.internet.protocol import Factory
-from twisted.internet.ssl import optionsForClientTLS
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.contract import StreamContract
+from tests.support.identity import clientConnections, serverConnections
 from tests.support.opening import URL, Asked, keyOf
 from tests.support.wires import GivenFactory, HalfCloseRecorder, Recorder, Wire
-from tests.test_stock_stream import certificate
 from xtls.errors import OpeningHandshakeError
 from xtls.wire.framing import Opcode, encodeFrame
 from xtls.wire.opening import answerOpening
@@ -382,7 +381,7 @@ class SecureWebSocketTests(StreamContract, SynchronousTestCase):
         """
         A client and a server that open a stream inside TLS.
         """
-        creators = optionsForClientTLS("example.test", trustRoot=certificate()), certificate().options()
+        creators = clientConnections(), serverConnections(self)
         acceptor = WebSocketAcceptor(server, wire.clock)
         inside: tuple[IProtocolFactory, ...] = (
             WebSocketConnector(URL, client, wire.clock),

@@ -7,16 +7,59 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.interfaces import IProtocolFactory
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import (
+    IHostnameResolver,
+    IHostResolution,
+    IProtocolFactory,
+    IReactorPluggableNameResolver,
+    IResolutionReceiver,
+)
 from twisted.internet.testing import MemoryReactorClock
+from zope.interface import implementer
 
 from tests.support.wires import Wire
 
 
+@implementer(IHostnameResolver, IHostResolution)
+class AddressResolver:
+    """
+    Knows no names: only what is an address already.
+    """
+
+    name = "addresses"
+
+    def resolveHostName(
+        self, resolutionReceiver: IResolutionReceiver, hostName: str, portNumber: int = 0, *others: Any
+    ) -> IHostResolution:
+        """
+        Answer at once.
+        """
+        kind = IPv6Address if ":" in hostName else IPv4Address
+        resolutionReceiver.resolutionBegan(self)
+        resolutionReceiver.addressResolved(kind("TCP", hostName, portNumber))
+        resolutionReceiver.resolutionComplete()
+        return self
+
+    def cancel(self) -> None:
+        """
+        It is over already.
+        """
+
+
+@implementer(IReactorPluggableNameResolver)
 class WiredReactor(MemoryReactorClock):
     """
     A reactor on which nothing happens unless a test says so.
     """
+
+    nameResolver = AddressResolver()
+
+    def installNameResolver(self, resolver: IHostnameResolver) -> IHostnameResolver:
+        """
+        It has one.
+        """
+        raise NotImplementedError
 
     def answer(self, factory: IProtocolFactory | None = None) -> Wire:
         """

@@ -6,6 +6,7 @@ Running them takes processes and sockets, and is in C{tests/real/test_docs.py}.
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
@@ -55,6 +56,17 @@ class DocumentsTests(SynchronousTestCase):
                 if not target.exists() or (anchor and anchor not in anchors(target.read_text("utf-8"))):
                     broken.append(f"{path.relative_to(ROOT)}: {link}")
         self.assertEqual(broken, [])
+
+    def test_names(self) -> None:
+        """
+        What the reference for programs says is in a module is there.
+        """
+        text = (ROOT / "docs" / "reference" / "python.md").read_text("utf-8")
+        rows = re.findall(r"^\| (`[^|]*) \| `(xtls[^`]*)` \|", text, re.MULTILINE)
+        self.assertGreater(len(rows), 10)
+        for names, module in rows:
+            for name in re.findall(r"`(\w+)`", names):
+                self.assertTrue(hasattr(importlib.import_module(module), name), (name, module))
 
 
 class ReadDocumentTests(SynchronousTestCase):

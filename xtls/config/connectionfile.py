@@ -110,7 +110,7 @@ def _parseMode(text: str) -> Mode:
         return MODES[word]
     if word == "ssh -> ssh":
         raise ValueError("a way through another ssh server is not offered: expected ssh, to the last one")
-    raise ValueError(f"expected tcp, ssl, ws, wss or ssh, not {quoted(text)}")
+    raise ValueError(f"expected tcp, ssl, ws or wss, not {quoted(text)}")
 
 
 def _take(where: Mapping[str, tuple[str, str]], key: str, name: str, parse: Callable[[str], _T]) -> _T:

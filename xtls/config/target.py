@@ -38,7 +38,7 @@ COMMAND_LINE = "command line"
 #: A prefix that the schemes of URLs may have.
 _SCHEME_PREFIX = "xpra+"
 
-_EXPECTED = "expected tcp, ssl, ws, wss or ssh, such as ssl://host:port/"
+_EXPECTED = "expected tcp, ssl, ws or wss, such as ssl://host:port/"
 
 #: Schemes that people know and that are written otherwise here.
 _OTHERWISE = {"http": "ws", "https": "wss", "tls": "ssl", "xpra": "tcp", "xpras": "ssl"}

@@ -16,6 +16,7 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.interfaces import IProtocol, IProtocolFactory
 from twisted.internet.protocol import Factory
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.contract import StreamContract
@@ -185,6 +186,17 @@ class ConnectorTests(SynchronousTestCase):
         self.wire.advance(2.9)
         self.assertNoResult(self.client.whenConnected().addErrback(lambda _: None))
         self.wire.advance(0.2)
+        self.assertNever("within 3 seconds")
+
+    def test_justTooSlow(self) -> None:
+        """
+        An answer that comes when the time is over, and before the connection is gone, opens nothing.
+        """
+        self.ask(openingTimeout=3)
+        self.wire.clock.advance(3)
+        self.client.dataReceived(self.answer)
+        self.wire.flush()
+        self.client.connectionLost(Failure(ConnectionDone()))
         self.assertNever("within 3 seconds")
 
     def test_closedEarly(self) -> None:

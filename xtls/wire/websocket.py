@@ -144,7 +144,7 @@ class _ClientStream(WebSocketStream):
         seconds = self.factory.openingTimeout
         problem = f"the server did not answer the WebSocket opening handshake within {seconds:g} seconds"
         self._failure = Failure(OpeningHandshakeError(problem))
-        self._abortBelow()
+        self.abortConnection()
 
     def bufferReceived(self, data: Buffer) -> None:
         """
@@ -178,8 +178,9 @@ class _ClientStream(WebSocketStream):
         """
         The connection below is gone.
         """
-        self.factory.unregisterProtocol(self)
-        super().connectionLost(reason)
+        if not self._lost:
+            self.factory.unregisterProtocol(self)
+            super().connectionLost(reason)
 
     def _truncated(self) -> Failure:
         if self._opening is not None:

@@ -50,7 +50,8 @@ class SayTests(SaidTestCase):
         A line that begins with the name does not get another.
         """
         say("xtls listening")
-        self.assertEqual(self.said(), "xtls listening\n")
+        say("xtls: cannot listen")
+        self.assertEqual(self.said(), "xtls listening\nxtls: cannot listen\n")
 
     def test_nobodyListens(self) -> None:
         """

@@ -33,8 +33,9 @@ def say(text: str) -> None:
     """
     Tell the user something.
     """
+    named = text.startswith((f"{_NAME} ", f"{_NAME}:"))
     try:
-        print(text if text.startswith(f"{_NAME} ") else f"{_NAME}: {text}", file=sys.stderr, flush=True)
+        print(text if named else f"{_NAME}: {text}", file=sys.stderr, flush=True)
     except OSError:
         pass  # nobody listens, or a terminal in non-blocking mode is full
 

@@ -27,6 +27,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.support.identity import serverFile
 from tests.test_localport import GivenEndpoint, SpawningReactor
 from xtls.config.locations import configDirectory
 from xtls.config.target import Mode
@@ -324,6 +325,16 @@ class AttachToTests(SynchronousTestCase):
             self.successResultOf(self.attach(TARGET, "--listen=tcp:5901")), ExitStatus.CONNECTION_FAILED
         )
         self.assertIn("cannot listen on tcp:5901", self.error.getvalue())
+
+    def test_listenSecret(self) -> None:
+        """
+        What of it is secret is not said.
+        """
+        self.reactor.taken = True
+        text = f"xtls:tcp:5901:ssl-cert={serverFile(self)}:ssl-key-password=hunter2"
+        self.successResultOf(self.attach(TARGET, f"--listen={text}"))
+        self.assertIn("cannot listen on xtls:tcp:5901:", self.error.getvalue())
+        self.assertNotIn("hunter2", self.error.getvalue())
 
     def test_listenRefused(self) -> None:
         """

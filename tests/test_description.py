@@ -91,3 +91,16 @@ class TextTests(SynchronousTestCase):
         """
         self.assertEqual(quoteValue("a:b=c\\d"), "a\\:b=c\\\\d")
         self.assertEqual(quoteKeyword("a:b=c\\d"), "a\\:b\\=c\\\\d")
+
+    def test_secrets(self) -> None:
+        """
+        Secrets are left out of what is shown, at whatever depth they are.
+        """
+        for text, shown in (
+            ("tcp6:1:interface=\\:\\:1", "tcp6:1:interface=\\:\\:1"),
+            ("xtls:tcp:1:ssl-key-password=hunter2:ssl-cert=c", "xtls:tcp:1:ssl-key-password=...:ssl-cert=c"),
+            (r"a:xtls\:tcp\:1\:ssl-key-password=hunter2", r"a:xtls\:tcp\:1\:ssl-key-password=..."),
+            (r"a:xtls\:tcp\:1\:ssl-key-password\=hunter2", "a:..."),
+            (r"a:b=xtls\:tcp\:1\:ssl-key-password\=hunter2:c", "a:c:b=..."),
+        ):
+            self.assertEqual(Description.parse(text).withoutSecrets(), shown)

@@ -112,6 +112,18 @@ class PlanTests(SynchronousTestCase):
         self.assertEqual((made.forward, made.wwwDir), ("tcp:127.0.0.1:5900", None))
         self.assertEqual(made.sockets[0].options.connectTimeout, 2.0)
 
+    def test_secretsOfEndpoints(self) -> None:
+        """
+        What an endpoint string is called in errors and logs has no secret in it.
+        """
+        text = "xtls:tcp:1:ssl-key-password=hunter2:ssl-cert=c"
+        (socket,) = planned(FORWARD, f"--listen={text}").sockets
+        shown = text.replace("hunter2", "...")
+        self.assertEqual((socket.source, socket.place, socket.endpoint), (f"listen={shown}", shown, text))
+        error = self.refused(FORWARD, f"--listen={text}\\")
+        self.assertEqual(error.option, "listen")
+        self.assertNotIn("hunter2", str(error))
+
     def test_backend(self) -> None:
         """
         What only clients know is about the backend; the rest is about the port.

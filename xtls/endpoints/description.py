@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from xtls.config.portoptions import ALL_OPTIONS
 from xtls.errors import OptionError
 
 __all__ = ["Description", "quoteKeyword", "quoteValue"]
@@ -90,6 +91,23 @@ class Description:
             [quoteKeyword(argument) for argument in (self.prefix, *self.arguments)]
             + [f"{quoteKeyword(name)}={quoteValue(value)}" for name, value in self.keywords]
         )
+
+    def withoutSecrets(self) -> str:
+        """
+        The description as text that may be shown: the values of secret options are left out, also those in a
+        description within this one.
+        """
+        arguments = tuple(_shown("", argument) for argument in self.arguments)
+        keywords = tuple((name, _shown(name, value)) for name, value in self.keywords)
+        return Description(self.prefix, arguments, keywords).text()
+
+
+def _shown(name: str, value: str) -> str:
+    """
+    What of a keyword's value, or of an argument, may be shown.
+    """
+    secrets = (option.name for option in ALL_OPTIONS.values() if option.secret)
+    return "..." if any(secret in f"{name}={value}" for secret in secrets) else value
 
 
 def _parts(text: str) -> list[list[str]]:

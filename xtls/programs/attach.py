@@ -205,6 +205,7 @@ def _listen(attached: Attachment, session: IProtocolFactory, reactor: Any) -> De
     """
     Open a local port, and keep it open until the command is interrupted.
     """
+    from xtls.endpoints.description import Description
     from xtls.endpoints.strings import enableStockSSL
     from xtls.programs.localport import listenLocally
 
@@ -216,7 +217,8 @@ def _listen(attached: Attachment, session: IProtocolFactory, reactor: Any) -> De
         return Deferred()
 
     def cannot(failure: Failure) -> int:
-        say(f"cannot listen on {attached.listen}: {failure.getErrorMessage()}")
+        place = Description.parse(attached.listen).withoutSecrets()
+        say(f"cannot listen on {place}: {failure.getErrorMessage()}")
         return ExitStatus.CONNECTION_FAILED
 
     return opening.addCallbacks(listening, cannot)

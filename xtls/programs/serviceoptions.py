@@ -18,6 +18,7 @@ from xtls.config.listening import BINDINGS, EVERYWHERE, ListenAddress, parseBind
 from xtls.config.modes import Mode, isIPv6, joinHostPort
 from xtls.config.options import TLSOptions
 from xtls.config.portoptions import ALL_OPTIONS, PortOptions, resolveBoth
+from xtls.endpoints.description import Description
 from xtls.errors import OptionError
 from xtls.programs.commandline import SOURCE, CommandLine, Given, Word, wordsOf
 
@@ -244,17 +245,15 @@ def _listened(given: Given, common: Layer) -> list[Socket]:
     The sockets of endpoint strings.
     """
     tls, options = resolveBoth(common)
-    return [
-        Socket(
-            Mode.UNIX if text.startswith("unix:") else Mode.TCP,
-            f"{LISTEN}={text}",
-            text,
-            tls,
-            options,
-            endpoint=text,
-        )
-        for text in given.all(LISTEN)
-    ]
+    sockets = []
+    for text in given.all(LISTEN):
+        mode = Mode.UNIX if text.startswith("unix:") else Mode.TCP
+        try:
+            place = Description.parse(text).withoutSecrets()
+        except OptionError as e:
+            raise OptionError(LISTEN, SOURCE, str(e)) from None
+        sockets.append(Socket(mode, f"{LISTEN}={place}", place, tls, options, endpoint=text))
+    return sockets
 
 
 def _requireDistinct(sockets: Sequence[Socket]) -> None:

@@ -313,8 +313,7 @@ class ForwardProtocol(_Leg):
 
     def _fail(self, problem: str) -> None:
         """
-        Say so, in the log and to the client: its connection is lost, and has not ended in order, which would
-        be an empty answer of the backend's.
+        Say so, in the log and to the client: an end in order would be an empty answer of the backend's.
         """
         self._given = True
         self._kept.clear()

@@ -248,12 +248,14 @@ class DecisionTests(_PortTestCase):
         """
         Small answers are not held back, where the transport can be told so.
         """
-        wire, _ = self.say(self.port(), [])
+        wire, _ = self.say(self.port(), [b"\0"])
         self.assertTrue(wire.server.noDelay)
         wire = Wire((65536,), self.clock)
         unix: Any = wire.server
         unix.getHost = lambda: UNIXAddress(b"/run/x")
-        wire.join(Recorder(), self.port(Mode.UNIX).buildProtocol(None))
+        client = Recorder(b"\0")
+        wire.join(client, self.port(Mode.UNIX).buildProtocol(None))
+        wire.flush()
         self.assertFalse(wire.server.noDelay)
 
 

@@ -112,8 +112,8 @@ def detect(prefix: bytes, final: bool = False) -> _Answer:
         <Detected.RAW>}, and nothing at all is L{SILENCE <Detected.SILENCE>}.
     """
     prefix = prefix[:LONGEST_SIGNATURE]
-    undecided = False
-    for signature in _SIGNATURES:
+    undecided = not prefix
+    for signature in _SIGNATURES.get(prefix[:1], ()):
         answer = signature(prefix)
         if isinstance(answer, Detected):
             return answer
@@ -227,7 +227,8 @@ def _rdp(prefix: bytes) -> _Answer | None:
     return Detected.RDP if len(prefix) >= 6 else NEED_DATA
 
 
-_SIGNATURES: Final[tuple[Callable[[bytes], _Answer | None], ...]] = (
+#: All signatures.
+_ALL: Final[tuple[Callable[[bytes], _Answer | None], ...]] = (
     _tls,
     _http,
     _literal(Detected.SSH, b"SSH-2.0-", b"SSH-1."),
@@ -235,3 +236,10 @@ _SIGNATURES: Final[tuple[Callable[[bytes], _Answer | None], ...]] = (
     _xpra,
     _rdp,
 )
+
+#: Those that do not say no to a first octet, by that octet: for most there are none.
+_SIGNATURES: Final = {
+    first: signatures
+    for first in (bytes([octet]) for octet in range(256))
+    if (signatures := tuple(each for each in _ALL if each(first) is not None))
+}

@@ -187,10 +187,8 @@ class UpgradeableProtocol(Protocol):
         """
         Decide at once where that is possible, else wait for octets, but not for long.
         """
-        port, transport = self.factory.port, self.transport
-        if not self._secure:
-            _sendAtOnce(transport)
-        alpn = transport.negotiatedProtocol if self._secure else None
+        port = self.factory.port
+        alpn = self.transport.negotiatedProtocol if self._secure else None
         decision = port.policy.atOnce(secure=self._secure, alpn=alpn)
         if decision is None:
             self._timer = port.clock.callLater(port.options.detectTimeout, self._tooSlow)
@@ -252,6 +250,8 @@ class UpgradeableProtocol(Protocol):
         """
         self._decided = True
         self._stopTimer()
+        if decision is not Route.TLS and not self._secure:
+            _sendAtOnce(self.transport)  # TLS sees to it itself
         if isinstance(decision, UpgradeRefused):
             self._note(_REFUSED, self._path(), decision.problem)
             following: IProtocol | None = Refusal(self.factory.port.clock, decision.answer)

@@ -99,8 +99,8 @@ class TLSEngine:
 
     def outgoing(self) -> memoryview:
         """
-        Ciphertext that the peer must be sent, at most some L{BUFFER_SIZE} octets; valid until the
-        next call on any engine.  Call again until there is none.
+        Ciphertext that the peer must be sent; valid until the next call on any engine.  Call again until
+        there is none, or until it was less than L{BUFFER_SIZE} octets: that was all then.
         """
         return self._records.drain()
 
@@ -124,13 +124,9 @@ class TLSEngine:
         """
         self._records.forget()
         try:
-            self.connection.do_handshake()
-        except SSL.WantReadError:
-            return
+            self.established = self._records.handshake()
         except SSL.Error as e:
             self.failure = e
-            return
-        self.established = True
 
 
 assert BUFFER_SIZE >= 2**14, "a record must fit"

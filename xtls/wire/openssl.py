@@ -61,6 +61,14 @@ class Records(Protocol):
     status: Status
     failure: SSL.Error | None
 
+    def handshake(self) -> bool:
+        """
+        Go on with the handshake.
+
+        @return: whether it is complete; else it needs more from the peer.
+        @raise SSL.Error: if it has failed.
+        """
+
     def feed(self, ciphertext: bytes | memoryview) -> None:
         """
         Take ciphertext from the peer.
@@ -80,7 +88,8 @@ class Records(Protocol):
 
     def drain(self) -> memoryview:
         """
-        Ciphertext for the peer, or nothing; valid until the next call.
+        Ciphertext for the peer, or nothing; valid until the next call.  When it is less than L{BUFFER_SIZE}
+        octets, there is no more.
         """
 
     def forget(self) -> None:
@@ -95,6 +104,7 @@ def _bindings() -> tuple[Any, Any] | None:
     """
     lib, ffi = getattr(SSL, "_lib", None), getattr(SSL, "_ffi", None)
     needed = (
+        "SSL_do_handshake",
         "SSL_read",
         "SSL_write",
         "BIO_read",
@@ -112,7 +122,7 @@ def _bindings() -> tuple[Any, Any] | None:
         return None
     # A probe, which never connects anywhere.
     probe = SSL.Connection(SSL.Context(SSL.TLS_METHOD), None)  # noqa: TID251
-    if not all(hasattr(probe, name) for name in ("_ssl", "_into_ssl", "_from_ssl")):
+    if not all(hasattr(probe, name) for name in ("_ssl", "_into_ssl", "_from_ssl", "_raise_ssl_error")):
         return None
     return lib, ffi
 
@@ -132,7 +142,7 @@ if _lib is not None:
     _cipherPointer = _ffi.from_buffer("char[]", _cipher)
     _WANT_READ = _lib.SSL_ERROR_WANT_READ
     _ZERO_RETURN = _lib.SSL_ERROR_ZERO_RETURN
-    _SSL_read, _SSL_write = _lib.SSL_read, _lib.SSL_write
+    _SSL_do_handshake, _SSL_read, _SSL_write = _lib.SSL_do_handshake, _lib.SSL_read, _lib.SSL_write
     _BIO_read, _BIO_write = _lib.BIO_read, _lib.BIO_write
     _SSL_get_error, _ERR_clear_error = _lib.SSL_get_error, _lib.ERR_clear_error
     _from_buffer = _ffi.from_buffer
@@ -153,6 +163,18 @@ class DirectRecords:
         _lib.SSL_clear_mode(self._ssl, _lib.SSL_MODE_ENABLE_PARTIAL_WRITE)
         self.status = Status.WANT_READ
         self.failure: SSL.Error | None = None
+
+    def handshake(self) -> bool:
+        """
+        Go on with the handshake.
+        """
+        result: int = _SSL_do_handshake(self._ssl)
+        if result > 0:
+            return True
+        if _SSL_get_error(self._ssl, result) != _WANT_READ:
+            private: Any = self._connection
+            private._raise_ssl_error(self._ssl, result)
+        return False
 
     def feed(self, ciphertext: bytes | memoryview) -> None:
         """
@@ -223,6 +245,16 @@ class PublicRecords:
         self._connection = connection
         self.status = Status.WANT_READ
         self.failure: SSL.Error | None = None
+
+    def handshake(self) -> bool:
+        """
+        Go on with the handshake.
+        """
+        try:
+            self._connection.do_handshake()
+        except SSL.WantReadError:
+            return False
+        return True
 
     def feed(self, ciphertext: bytes | memoryview) -> None:
         """

@@ -537,6 +537,16 @@ class SystemTests(SynchronousTestCase):
         error = self.assertRaises(OptionError, client, caCerts="default")
         self.assertEqual((error.option, error.source), ("ssl-ca-certs", "default"))
 
+    def test_nobodyToRevoke(self) -> None:
+        """
+        Who wants revoked clients refused, and names no CA for them, is told that none shows a certificate.
+        """
+        for flag in ("CRL_CHECK_LEAF", "CRL_CHECK_CHAIN"):
+            error = self.assertRaises(OptionError, server, self, verifyFlags=(flag,))
+            self.assertEqual(error.option, "ssl-verify-flags")
+        server(self, verifyFlags=("X509_STRICT",))
+        server(self, verifyFlags=("CRL_CHECK_LEAF",), clientVerifyMode=VerifyMode.NONE)
+
     def test_notForClients(self) -> None:
         """
         They are never believed about clients (trap 9): where certificates are asked for and no CA is named,

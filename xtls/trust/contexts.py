@@ -281,6 +281,9 @@ def _clientVerification(options: TLSOptions) -> tuple[TrustAnchors, int]:
     anchors = trustAnchors(options, Side.SERVER)
     if not anchors.certificates:
         if mode is None:
+            if any(name.startswith("CRL_") for name in options.verifyFlags):
+                problem = "clients show no certificate that could be revoked; name a file of CAs for them"
+                raise options.error("verifyFlags", problem)
             return anchors, SSL.VERIFY_NONE
         raise options.error(
             "clientVerifyMode",

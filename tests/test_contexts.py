@@ -563,6 +563,20 @@ class SystemTests(SynchronousTestCase):
         assert refusal is not None
         self.assertIs(refusal.reason, Reason.UNKNOWN_CA)
 
+    def test_certificateRequired(self) -> None:
+        """
+        A creator knows whether a client must show a certificate.
+        """
+        for mode, required in (
+            (None, True),
+            (VerifyMode.REQUIRED, True),
+            (VerifyMode.OPTIONAL, False),
+            (VerifyMode.NONE, False),
+        ):
+            creator = server(self, caData=AUTHORITY.pem, clientVerifyMode=mode)
+            self.assertIs(creator.certificateRequired, required)
+        self.assertFalse(server(self).certificateRequired)
+
     def test_namesOfCAs(self) -> None:
         """
         A client is told whose certificates are believed: the named CA's, and no other's.

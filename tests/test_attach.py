@@ -21,6 +21,8 @@ from twisted.internet.error import (
     ConnectionDone,
     ConnectionLost,
     ConnectionRefusedError,
+    ProcessDone,
+    ProcessTerminated,
 )
 from twisted.internet.interfaces import IProtocol
 from twisted.internet.testing import StringTransport
@@ -355,6 +357,21 @@ class AttachToTests(SynchronousTestCase):
         status = self.attach(command=("sh", "{port}"))
         self.assertNoResult(status)
         self.assertEqual(self.reactor.spawned[0][2], ["sh", "0"])
+
+    def test_commandRefused(self) -> None:
+        """
+        A program that is content although the server was refused does not make that good; what it says itself
+        holds.
+        """
+        for code, expected in ((0, ExitStatus.CONNECTION_FAILED), (7, 7)):
+            self.endpoint = GivenEndpoint(fail(ConnectionRefusedError()))
+            status = self.attach(command=("sh", "{port}"))
+            session = self.reactor.tcpServers[-1][1].buildProtocol(None)  # type: ignore[arg-type]
+            assert session is not None
+            session.makeConnection(_Transport())
+            ended: Any = ProcessTerminated(code) if code else ProcessDone(0)
+            self.reactor.spawned[-1][0].processEnded(Failure(ended))
+            self.assertEqual(self.successResultOf(status), expected)
 
 
 class RunTests(SynchronousTestCase):

@@ -57,7 +57,7 @@ socket, or a connection file NAME.xpra.  ssl and wss servers are verified.
 _EXAMPLES: Final = """\
 
 Exit statuses: 0 ended in order; 1 connection lost; 2 wrong options; 16 TLS failed; 18 not connected;
-19 certificate not verified; 130 interrupted; that of COMMAND, where there is one.
+19 certificate not verified; 130 interrupted; that of COMMAND, where there is one that failed.
 
 Examples:
   xtls attach ssl://host:10000/
@@ -194,10 +194,13 @@ def attachTo(attached: Attachment, endpoint: IStreamClientEndpoint, reactor: Any
     # what only a local port needs takes a third of the time in which this command starts
     from xtls.programs.localport import ReportingEndpoint, forwardTo, runWithPort
 
-    reporting = ReportingEndpoint(endpoint, partial(_report, attached))
+    failed = [int(ExitStatus.OK)]
+    reporting = ReportingEndpoint(endpoint, lambda failure: failed.append(_report(attached, failure)))
     session = forwardTo(reactor, reporting, options, target.describe())
     if attached.invocation.command:
-        return runWithPort(reactor, attached.invocation.command, session)
+        running = runWithPort(reactor, attached.invocation.command, session)
+        # a command may well be content with no answer, but whoever asked for a verified server is not
+        return running.addCallback(lambda status: status or max(failed))
     return _listen(attached, session, reactor)
 
 

@@ -25,6 +25,7 @@ _NOT_TLS: Final[tuple[tuple[str, str], ...]] = (
     ("packet length too long", "the peer does not speak TLS on this port"),
     ("data length too long", "the peer does not speak TLS on this port"),
     ("record layer failure", "the peer does not speak TLS on this port"),
+    ("unexpected message", "the peer does not speak TLS on this port, or out of turn"),
 )
 
 #: The same, at any time; the first that fits.

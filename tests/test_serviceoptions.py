@@ -177,6 +177,27 @@ class PlanTests(SynchronousTestCase):
             self.assertEqual(error.option, other.lstrip("-"))
             self.assertIn(one.lstrip("-"), error.problem)
 
+    def test_itself(self) -> None:
+        """
+        A forward that leads back to the port is refused; one to another port or host, or by another way, is
+        not.
+        """
+        for socket, backend in (
+            ("--bind-tcp=1", "tcp:127.0.0.1:1"),
+            ("--bind-tcp=*:1", "tcp:localhost:1"),
+            ("--bind-tcp=0.0.0.0:1", "ssl:localhost:1"),
+            ("--bind-tcp=h.test:1", "tcp:h.test:1"),
+        ):
+            self.assertEqual(self.refused(socket, f"--forward={backend}").option, "forward")
+        for socket, backend in (
+            ("--bind-tcp=1", "tcp:127.0.0.1:2"),
+            ("--bind-tcp=1", "tcp:h.test:1"),
+            ("--bind-tcp=0", "tcp:127.0.0.1:1"),
+            ("--bind=/run/x", "unix:/run/y"),
+            ("--listen=tcp:1", "tcp:127.0.0.1:1"),
+        ):
+            planned(socket, f"--forward={backend}")
+
     def test_differentAddresses(self) -> None:
         """
         Others are not: other ports, other hosts, ports that are picked, other families.

@@ -45,6 +45,10 @@ _BINDING_HELP: Final = {
 }
 
 
+#: This machine to itself, and all of its addresses.
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost"})
+_ALL: Final = frozenset({EVERYWHERE, "0.0.0.0", "::"})
+
 #: The heading over what is said of a backend.
 _BACKEND: Final = f"a backend that is reached over TLS, as by --{FORWARD}=ssl:HOST:PORT"
 
@@ -173,6 +177,7 @@ def plan(given: Given) -> Plan:
     if not sockets:
         raise OptionError("bind-tcp", _NOWHERE, "there is nowhere to listen; say --bind-tcp=[HOST:]PORT")
     _requireDistinct(sockets)
+    _requireElsewhere(sockets, forward)
     return Plan(tuple(sockets), forward, backend, wwwDir)
 
 
@@ -265,6 +270,23 @@ def _requireDistinct(sockets: Sequence[Socket]) -> None:
             if _clash(one, other):
                 problem = f"is the same address as {other.source}; options for one socket go into one option"
                 raise OptionError(one.source, SOURCE, problem)
+
+
+def _requireElsewhere(sockets: Sequence[Socket], forward: str) -> None:
+    """
+    Require that the backend is not the port itself: each connection would make one more, without an end.
+    """
+    arguments = forward.split(":")
+    if len(arguments) != 3:
+        return  # no TCP host and port, or its own mistakes come to light where it is understood
+    host, number = arguments[1:]
+    for socket in sockets:
+        address = socket.address
+        if address is None or str(address.port) != number:
+            continue
+        if host == address.host or (host in _LOOPBACK and address.host in {*_LOOPBACK, *_ALL}):
+            problem = f"leads to {socket.source}, which is this port itself; name the service behind it"
+            raise OptionError(FORWARD, SOURCE, problem)
 
 
 def _clash(one: Socket, other: Socket) -> bool:

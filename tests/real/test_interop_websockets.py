@@ -4,14 +4,15 @@ WebSocket clients and servers that are not ours: Python's C{websockets}, and C{a
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest import SkipTest
 
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol, connectWS
@@ -23,9 +24,6 @@ from tests.support.interop import InteropCase
 from tests.support.loopback import LoopbackTestCase
 from tests.support.programs import DEADLINE, Peer, Port, echo
 
-if TYPE_CHECKING:
-    from websockets.sync.client import ClientConnection
-
 MODES = ("ws", "wss")
 
 #: More than one frame, segment and buffer.
@@ -34,7 +32,8 @@ DATA = random.Random(5).randbytes(3_000_000)
 
 class WebsocketsCase(InteropCase):
     """
-    Tests with Python's C{websockets}.
+    Tests with Python's C{websockets}: what it has for asyncio, in one thread of its own.  (What it has for
+    threads uses one TLS connection in two of them, which OpenSSL does not allow.)
     """
 
     def setUp(self) -> None:
@@ -43,6 +42,76 @@ class WebsocketsCase(InteropCase):
             if os.environ.get("CI"):
                 raise AssertionError("websockets is not installed")
             raise SkipTest("websockets is not installed")
+        self.loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        thread.start()
+        self.addCleanup(self.stop, thread)
+
+    def stop(self, thread: threading.Thread) -> None:
+        """
+        End what runs in that thread, and it.
+        """
+
+        async def cancel() -> None:
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+
+        self.wait(cancel())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        thread.join(DEADLINE)
+        self.loop.close()
+
+    def wait(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """
+        Have something done in that thread.
+
+        @return: what comes of it.
+        """
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(DEADLINE)
+
+
+class Client:
+    """
+    An open WebSocket.
+
+    @ivar connection: what C{websockets} has for it.
+    """
+
+    def __init__(self, test: WebsocketsCase, connection: Any) -> None:
+        self.connection = connection
+        self._wait = test.wait
+
+    def send(self, message: Any, **options: Any) -> None:
+        """
+        Send a message, or one in fragments.
+        """
+        self._wait(self.connection.send(message, **options))
+
+    def receive(self) -> bytes:
+        """
+        Receive a message, which is octets and not text.
+        """
+        message = self._wait(self.connection.recv())
+        assert isinstance(message, bytes)
+        return message
+
+    def ping(self) -> None:
+        """
+        Send a ping, and wait for the answer.
+        """
+
+        async def answered() -> None:
+            await (await self.connection.ping(b"are you there"))
+
+        self._wait(answered())
+
+    def close(self) -> None:
+        """
+        Close in order.
+        """
+        self._wait(self.connection.close())
 
 
 class ClientTests(WebsocketsCase):
@@ -60,22 +129,24 @@ class ClientTests(WebsocketsCase):
             "--bind-tcp=127.0.0.1:0", "--ssl-cert=server.pem", self.forward(serve), *options
         ).number()
 
-    def open(self, mode: str, number: int, path: str = "/", **options: Any) -> ClientConnection:
+    def open(self, mode: str, number: int, path: str = "/", **options: Any) -> Client:
         """
         Open a WebSocket.
         """
-        from websockets.sync.client import connect
+        from websockets.asyncio.client import connect
 
         if mode == "wss":
             options["ssl"] = self.context()
-        url = f"{mode}://localhost:{number}{path}"
-        client: ClientConnection = connect(
-            url, open_timeout=DEADLINE, close_timeout=DEADLINE, proxy=None, **options
-        )
+
+        async def opened() -> Any:
+            url = f"{mode}://localhost:{number}{path}"
+            return await connect(url, open_timeout=DEADLINE, ping_interval=None, proxy=None, **options)
+
+        client = Client(self, self.wait(opened()))
         self.addCleanup(client.close)
         return client
 
-    def ask(self, client: ClientConnection, *messages: Any) -> bytes:
+    def ask(self, client: Client, *messages: Any) -> bytes:
         """
         Send messages, and receive one line.
         """
@@ -83,9 +154,7 @@ class ClientTests(WebsocketsCase):
             client.send(message)
         answer = b""
         while not answer.endswith(b"\n"):
-            more = client.recv(DEADLINE)
-            assert isinstance(more, bytes)
-            answer += more
+            answer += client.receive()
         return answer
 
     def refusal(self, mode: str, number: int, **options: Any) -> int:
@@ -129,25 +198,25 @@ class ClientTests(WebsocketsCase):
         """
         What is sent comes back as it was, in messages of any size.
         """
+
+        async def exchange(connection: Any) -> bytes:
+            sending = asyncio.create_task(send(connection))
+            received = bytearray()
+            while len(received) < len(DATA):
+                received += await connection.recv()
+            await sending
+            return bytes(received)
+
+        async def send(connection: Any) -> None:
+            start = 0
+            for end in (1, 126, 70000, 700000, len(DATA)):
+                await connection.send(DATA[start:end])
+                start = end
+
         number = self.listen(echo)
         for mode in MODES:
             client = self.open(mode, number, max_size=None)
-
-            def send(client: ClientConnection = client) -> None:
-                start = 0
-                for end in (1, 126, 70000, 700000, len(DATA)):
-                    client.send(DATA[start:end])
-                    start = end
-
-            sending = threading.Thread(target=send)
-            sending.start()
-            received = bytearray()
-            while len(received) < len(DATA):
-                message = client.recv(DEADLINE)
-                assert isinstance(message, bytes)
-                received += message
-            sending.join(DEADLINE)
-            self.assertTrue(received == DATA)
+            self.assertTrue(self.wait(exchange(client.connection)) == DATA)
 
     def test_offers(self) -> None:
         """
@@ -161,8 +230,8 @@ class ClientTests(WebsocketsCase):
             (None, None),
         ):
             client = self.open("ws", number, subprotocols=offered, compression="deflate")
-            self.assertEqual(client.subprotocol, taken)
-            self.assertEqual(client.protocol.extensions, [])
+            self.assertEqual(client.connection.subprotocol, taken)
+            self.assertEqual(client.connection.protocol.extensions, [])
             self.assertEqual(self.ask(client, b"hello\n"), b"heard hello\n")
 
     def test_ping(self) -> None:
@@ -171,8 +240,7 @@ class ClientTests(WebsocketsCase):
         """
         number = self.listen()
         for mode in MODES:
-            client = self.open(mode, number)
-            self.assertTrue(client.ping(b"are you there").wait(DEADLINE))
+            self.open(mode, number).ping()
 
     def test_speaksFirst(self) -> None:
         """
@@ -181,16 +249,16 @@ class ClientTests(WebsocketsCase):
         number = self.listen(greeter, "--detect-timeout=1h")
         for mode in MODES:
             client = self.open(mode, number)
-            self.assertEqual(client.recv(DEADLINE), GREETING)
+            self.assertEqual(client.receive(), GREETING)
 
-    def closed(self, client: ClientConnection) -> tuple[int, str]:
+    def closed(self, client: Client) -> tuple[int, str]:
         """
         How a WebSocket is closed by our side.
         """
         from websockets.exceptions import ConnectionClosed
 
         with self.assertRaises(ConnectionClosed) as raised:
-            client.recv(DEADLINE)
+            client.receive()
         closing = raised.exception.rcvd
         assert closing is not None, "no Close frame"
         return closing.code, closing.reason
@@ -222,7 +290,7 @@ class ClientTests(WebsocketsCase):
             client.send(b"all of it")
             client.close()
             self.assertTrue(ended.acquire(timeout=DEADLINE))
-            self.assertEqual(client.protocol.close_code, 1000)
+            self.assertEqual(client.connection.close_code, 1000)
 
     def test_violations(self) -> None:
         """
@@ -293,23 +361,28 @@ class ServerTests(WebsocketsCase):
     C{websockets} as the server of C{xtls attach}.
     """
 
-    def serve(self, mode: str, handle: Callable[[Any], None], **options: Any) -> str:
+    def serve(self, mode: str, handle: Callable[[Any], Coroutine[Any, Any, None]], **options: Any) -> str:
         """
         Start the server.
 
         @return: the target that leads to it.
         """
-        from websockets.sync.server import serve
+        from websockets.asyncio.server import serve
 
         if mode == "wss":
             options["ssl"] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             options["ssl"].load_cert_chain(self.folder / "server.pem")
-        server = serve(handle, "127.0.0.1", 0, **options)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        self.addCleanup(thread.join, DEADLINE)
-        self.addCleanup(server.shutdown)
-        return f"{mode}://localhost:{server.socket.getsockname()[1]}/some/where"
+
+        async def started() -> Any:
+            return await serve(handle, "127.0.0.1", 0, ping_interval=None, **options)
+
+        async def ended() -> None:
+            server.close()
+            await server.wait_closed()
+
+        server = self.wait(started())
+        self.addCleanup(lambda: self.wait(ended()))
+        return f"{mode}://localhost:{server.sockets[0].getsockname()[1]}/some/where"
 
     def talk(self, target: str, *options: str, given: bytes = b"") -> tuple[int, str]:
         """
@@ -329,10 +402,10 @@ class ServerTests(WebsocketsCase):
         What is put in arrives, and what comes is put out, until the server closes.
         """
 
-        def handle(server: Any) -> None:
+        async def handle(server: Any) -> None:
             paths.append(server.request.path)
-            for message in server:
-                server.send(message)
+            async for message in server:
+                await server.send(message)
                 if message.endswith(b"the end\n"):
                     return
 
@@ -351,10 +424,10 @@ class ServerTests(WebsocketsCase):
         Text that a server sends is put out as its octets, and fragments as if they were one.
         """
 
-        def handle(server: Any) -> None:
-            server.send("plain té")
-            server.send(["xt, ", "in pieces"])
-            server.send([b" and ", b"octets\n"])
+        async def handle(server: Any) -> None:
+            await server.send("plain té")
+            await server.send(["xt, ", "in pieces"])
+            await server.send([b" and ", b"octets\n"])
 
         status, printed = self.talk(self.serve("ws", handle))
         self.assertEqual((printed, status), ("plain téxt, in pieces and octets\n", 0))
@@ -367,7 +440,10 @@ class ServerTests(WebsocketsCase):
         def refuse(server: Any, request: Any) -> Any:
             return server.respond(401, "who are you?\n")
 
-        done = self.attach(self.serve("ws", lambda server: None, process_request=refuse))
+        async def handle(server: Any) -> None:
+            self.fail("it was opened")
+
+        done = self.attach(self.serve("ws", handle, process_request=refuse))
         self.assertEqual((done.output, done.status), (b"", 18), done.text)
         self.assertIn("401", done.text)
 
@@ -376,9 +452,9 @@ class ServerTests(WebsocketsCase):
         A server that closes because something failed is not one that has ended in order.
         """
 
-        def handle(server: Any) -> None:
-            server.send(b"partly\n")
-            server.close(1011, "out of order")
+        async def handle(server: Any) -> None:
+            await server.send(b"partly\n")
+            await server.close(1011, "out of order")
 
         status, printed = self.talk(self.serve("ws", handle))
         self.assertTrue(printed.startswith("partly\n"), printed)

@@ -63,6 +63,12 @@ class PausingRecorder(Recorder):
         transport.pauseProducing()
 
 
+class PausingHalfCloseRecorder(PausingRecorder, HalfCloseRecorder):
+    """
+    The same, for one that knows half-close.
+    """
+
+
 class ClosingRecorder(Recorder):
     """
     Closes its transport at once.
@@ -77,9 +83,9 @@ class ClosingRecorder(Recorder):
         self.transport.loseConnection()
 
 
-class HandOverTests(SynchronousTestCase):
+class _HandOverTestCase(SynchronousTestCase):
     """
-    L{handOver} on a transport that knows its protocol.
+    A transport that knows its protocol.
     """
 
     def setUp(self) -> None:
@@ -100,6 +106,12 @@ class HandOverTests(SynchronousTestCase):
         assert self.peer.transport is not None
         self.peer.transport.write(data)
         self.wire.flush()
+
+
+class HandOverTests(_HandOverTestCase):
+    """
+    L{handOver} on a transport that knows its protocol.
+    """
 
     def test_takesOver(self) -> None:
         """
@@ -139,15 +151,6 @@ class HandOverTests(SynchronousTestCase):
         wire.flush()
         self.assertEqual((leaving.chunks, following.chunks), ([], [b"x", b"y"]))
 
-    def test_pauses(self) -> None:
-        """
-        The prefix cannot be held back: one that pauses in C{connectionMade} has it all the same.
-        """
-        following = PausingRecorder()
-        self.handOver(following, b"before")
-        self.say(b"after")
-        self.assertEqual(following.chunks, [b"before"])
-
     def test_closes(self) -> None:
         """
         To one that closes in C{connectionMade} nothing is delivered any more.
@@ -181,6 +184,161 @@ class HandOverTests(SynchronousTestCase):
         fake.arrived = [b"x"]
         transport.doRead()
         self.assertEqual((views, following.chunks), ([], [b"x"]))
+
+
+class PausedTests(_HandOverTestCase):
+    """
+    The protocol that follows pauses its transport in C{connectionMade}, and is not ready for anything then.
+    """
+
+    def paused(self, prefix: bytes = b"before") -> tuple[PausingRecorder, Any]:
+        """
+        Hand over to one.
+        """
+        following, transport = PausingRecorder(), self.wire.server
+        before = dict(vars(transport))
+        self.handOver(following, prefix)
+        self.before = {name: before.get(name) for name in ("pauseProducing", "resumeProducing")}
+        self.assertEqual(following.chunks, [])
+        return following, transport
+
+    def assertLeft(self) -> None:
+        """
+        Nothing is left between the protocol and the transport's own methods.
+        """
+        own = vars(self.wire.server)
+        self.assertEqual({name: own.get(name) for name in self.before}, self.before)
+
+    def test_resumes(self) -> None:
+        """
+        It gets the prefix when it resumes the transport, and only then what comes after.
+        """
+        following, transport = self.paused()
+        self.say(b"after")
+        transport.resumeProducing()
+        self.assertEqual(following.chunks, [b"before"])
+        self.assertLeft()
+        self.wire.flush()
+        self.assertEqual(following.chunks, [b"before", b"after"])
+
+    def test_resumesAtOnce(self) -> None:
+        """
+        One that resumes in C{connectionMade} too gets the prefix after that.
+        """
+        following = PausingRecorder()
+        chunks: list[list[bytes]] = []
+
+        def resume(transport: Any) -> None:
+            PausingRecorder.makeConnection(following, transport)
+            transport.resumeProducing()
+            chunks.append(list(following.chunks))
+
+        following.makeConnection = resume  # type: ignore[method-assign]
+        self.handOver(following, b"before")
+        self.assertEqual((chunks, following.chunks), ([[]], [b"before"]))
+        self.say(b"after")
+        self.assertEqual(following.chunks, [b"before", b"after"])
+
+    def test_pausesAgain(self) -> None:
+        """
+        One that pauses again when it has the prefix stays paused.
+        """
+        following, transport = self.paused()
+        received = following.dataReceived
+
+        def pause(data: bytes) -> None:
+            received(data)
+            transport.pauseProducing()
+
+        following.dataReceived = pause  # type: ignore[method-assign]
+        transport.resumeProducing()
+        self.say(b"after")
+        self.assertEqual(following.chunks, [b"before"])
+        self.assertLeft()
+        transport.resumeProducing()
+        self.wire.flush()
+        self.assertEqual(following.chunks, [b"before", b"after"])
+
+    def test_keptMethods(self) -> None:
+        """
+        Whoever has kept the methods that were there meanwhile can go on with them.
+        """
+        following, transport = self.paused()
+        pause, resume = transport.pauseProducing, transport.resumeProducing
+        resume()
+        pause()
+        self.say(b"after")
+        self.assertEqual(following.chunks, [b"before"])
+        resume()
+        self.wire.flush()
+        self.assertEqual(following.chunks, [b"before", b"after"])
+
+    def test_handsOver(self) -> None:
+        """
+        One that hands the connection over meanwhile leaves the prefix to the next.
+        """
+        first, transport = self.paused()
+        second = Recorder()
+        handOver(transport, first, second)
+        transport.resumeProducing()
+        self.assertEqual((first.chunks, second.chunks), ([], [b"before"]))
+        self.assertLeft()
+
+    def test_ownMethods(self) -> None:
+        """
+        A transport that has methods of its own under these names has them again afterwards.
+        """
+        transport: Any = self.wire.server
+        transport.resumeProducing = transport.resumeProducing
+        self.paused()
+        transport.resumeProducing()
+        self.assertLeft()
+        self.assertIn("resumeProducing", vars(transport))
+
+    def test_ends(self) -> None:
+        """
+        The end of what the peer sends comes after the prefix too.
+        """
+        for following in (PausingRecorder(), PausingHalfCloseRecorder()):
+            self.setUp()
+            self.handOver(following, b"before")
+            self.leaving.readConnectionLost()
+            self.wire.flush()
+            self.assertEqual((following.chunks, following.lost, self.wire.server.connected), ([], [], True))
+            transport: Any = self.wire.server
+            transport.resumeProducing()
+            self.wire.flush()
+            self.assertEqual(following.chunks, [b"before"])
+            knows = isinstance(following, HalfCloseRecorder)
+            self.assertEqual((self.wire.server.connected, len(following.lost)), (knows, not knows))
+
+    def test_lost(self) -> None:
+        """
+        When the connection is lost meanwhile, the prefix is too.
+        """
+        following, transport = self.paused()
+        self.wire.client.abortConnection()
+        self.wire.flush()
+        transport.abortConnection()
+        self.wire.flush()
+        self.assertEqual(len(following.lost), 1)
+        transport.resumeProducing()
+        self.assertEqual(following.chunks, [])
+
+    def test_raises(self) -> None:
+        """
+        Whoever resumes it does not have to do with what the protocol makes of the prefix.
+        """
+        following, transport = self.paused()
+
+        def fail(data: bytes) -> None:
+            raise ZeroDivisionError
+
+        following.dataReceived = fail  # type: ignore[method-assign]
+        transport.resumeProducing()
+        self.wire.flush()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(len(following.lost), 1)
 
 
 class HeldTests(SynchronousTestCase):

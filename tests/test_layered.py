@@ -112,6 +112,18 @@ class LayeredTests(SynchronousTestCase):
         for interface in (IBufferTransport, IConsumer, IPushProducer, IHalfCloseableProtocol):
             verifyObject(interface, self.stream)
 
+    def test_kept(self) -> None:
+        """
+        What a layer has decoded for a protocol that had paused comes first when that resumes, a turn later.
+        """
+        self.stream.pauseProducing()
+        self.stream._kept = b"kept"
+        self.say(frame(b"after"))
+        self.stream.resumeProducing()
+        self.assertEqual(self.above.chunks, [])
+        self.wire.flush()
+        self.assertEqual(self.above.chunks, [b"kept", b"after"])
+
     # Waiting for it
 
     def test_whenConnected(self) -> None:

@@ -172,6 +172,28 @@ class PausingRecorder(HalfCloseRecorder):
             transport.pauseProducing()
 
 
+class NotReadyRecorder(HalfCloseRecorder):
+    """
+    Pauses as soon as it is connected, and after each delivery.
+    """
+
+    def connectionMade(self) -> None:
+        """
+        Pause.
+        """
+        super().connectionMade()
+        transport: Any = self.transport
+        transport.pauseProducing()
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Remember, and pause.
+        """
+        super().dataReceived(data)
+        transport: Any = self.transport
+        transport.pauseProducing()
+
+
 class BufferRecorder(HalfCloseRecorder):
     """
     Takes views in place of octets (L{xtls.wire.outflow.IBufferProtocol}).
@@ -635,6 +657,30 @@ class StreamContract(_Base):
         self.transport(self.server).resumeProducing()
         self.wire.flush()
         self.assertTrue(self.server.received == LARGE[:999] * 20)
+
+    def test_pauseInConnectionMade(self) -> None:
+        """
+        One that pauses as soon as it is connected, until it has a place for octets, gets none before, though
+        the peer has spoken at once; and then all of them, and the end, though it pauses again in between.
+        """
+        for cuts in ((READ_SIZE,), (1,)):
+            for sides in ((0, 1), (1, 0)):
+                readers = [NotReadyRecorder(), HalfCloseRecorder(b"at once")]
+                client, server = (readers[side] for side in sides)
+                self.connect(client, server, cuts)
+                self.assertEqual(readers[0].chunks, [])
+                self.transport(readers[1]).write(b", and later")
+                self.transport(readers[1]).loseWriteConnection()
+                self.wire.flush()
+                self.assertEqual((readers[0].chunks, readers[0].lost), ([], []))
+                while len(readers[0].received) < len(b"at once, and later"):
+                    before = len(readers[0].chunks)
+                    self.transport(readers[0]).resumeProducing()
+                    self.wire.flush()
+                    self.assertEqual(len(readers[0].chunks), before + 1)
+                self.transport(readers[0]).resumeProducing()
+                self.wire.flush()
+                self.assertEqual((readers[0].received, readers[0].readClosed), (b"at once, and later", 1))
 
     def test_closeWhilePaused(self) -> None:
         """

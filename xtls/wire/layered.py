@@ -72,6 +72,7 @@ class LayeredTransport(WritingTransport):
         """
         super().__init__(clock, closeTimeout)
         self._deliver: Callable[[memoryview], object] = drop
+        self._kept = b""  # what was decoded while the protocol above had paused
         self._waiting = Waiting()
 
     # For subclasses to provide.
@@ -314,7 +315,7 @@ class LayeredTransport(WritingTransport):
         """
         if self._paused and not self._lost:
             self._paused = False
-            if self._hasMore() or self._belowDone:
+            if self._kept or self._hasMore() or self._belowDone:
                 self._clock.callLater(0, self._deliverMore)
             else:
                 self.transport.resumeProducing()
@@ -326,7 +327,10 @@ class LayeredTransport(WritingTransport):
         if self._lost or self._paused:
             return
         try:
-            if self._hasMore():
+            kept, self._kept = self._kept, b""
+            if kept and not self.disconnecting:
+                self._deliver(memoryview(kept))
+            if self._hasMore() and not self._paused:
                 self.bufferReceived(b"")
             self._judgeEnd()
         except Exception:

@@ -167,7 +167,10 @@ class TLSTransport(LayeredTransport):
         engine = self._engine
         while True:
             if plaintext and not self.disconnecting:
-                self._deliver(plaintext)
+                if self._paused:  # in connectionMade
+                    self._kept += plaintext
+                else:
+                    self._deliver(plaintext)
             if not engine.more or self._paused:
                 return
             plaintext = engine.receive(b"")

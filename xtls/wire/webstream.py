@@ -87,7 +87,9 @@ class WebSocketStream(LayeredTransport):
         self._gathered = []
         try:
             payload: Any = reader.feed(data)
-            if payload and not self.disconnecting:
+            if payload and self._paused:  # in connectionMade
+                self._kept += payload
+            elif payload and not self.disconnecting:
                 # Most are bytes already: a protocol that wants bytes is spared a copy.
                 deliver = self._deliver
                 deliver(payload if deliver == self._deliverCopy else memoryview(payload))

@@ -24,8 +24,8 @@ PAUSE: Final = 5.0
 #: How much of that is watched for octets that still move: by then all buffers are full.
 STILL: Final = 2.0
 
-#: What one connection may add to the port's memory for one direction, in octets; see "What a connection can
-#: hold" in C{docs/explanation/wire.md}.
+#: What one connection may add to the port's memory for one direction, in octets; see "Pressure" in
+#: C{docs/explanation/wire.md}.
 BOUND: Final = 704 << 10
 
 #: What else the port may need meanwhile, in octets, whatever the number of connections.

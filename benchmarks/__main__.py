@@ -1,5 +1,5 @@
 """
-Compare xtls's TLS with Twisted's stock TLS: bulk, handshakes, and small echoes.
+Compare xtls with Twisted's stock TLS: bulk, handshakes, and small echoes.
 
 Each server is a process of its own, the backend another, and the clients that keep them busy a third.  Every
 round does every workload once with every server, so that what else the machine does meets all alike; medians
@@ -37,11 +37,9 @@ from xtls.trust.files import writePrivate
 #: How the rates of bulk workloads are printed: the divisor, and the unit.  Others are counted one by one.
 UNITS: Final = {"down": (1e6, " (MB)"), "up": (1e6, " (MB)")}
 
-#: What is compared: a port in front of a backend, or TLS alone.
-SUBJECTS: Final = ("port", "transport")
-
-#: The first is what the other is compared with.
-NAMES: Final = ("stock", "xtls")
+#: What is compared, a port in front of a backend, or TLS alone, and in which ways; the first is what the others
+#: are compared with.
+SUBJECTS: Final = {"port": ("stock", "forward", "xtls"), "transport": ("stock", "xtls")}
 
 _ROOT: Final = Path(xtls.__file__).parent.parent
 
@@ -153,6 +151,7 @@ def running(subject: str, names: list[str], folder: Path, certificate: Path) -> 
         backend = str(start("backend", *module, "backend", str(certificate)).port)
         commands: dict[str, tuple[str, ...]] = {
             "stock": (*module, "stock-port", str(certificate), backend),
+            "forward": (*module, "forward-port", str(certificate), backend),
             "xtls": (
                 *(str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile=", "xtls"),
                 *("--bind-tcp=127.0.0.1:0", f"--forward=tcp:127.0.0.1:{backend}"),
@@ -250,15 +249,17 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--of",
         choices=SUBJECTS,
-        default=SUBJECTS[0],
+        default="port",
         help="a port in front of a backend, or TLS alone; default %(default)s",
     )
     parser.add_argument("--rounds", type=int, default=5, help="default %(default)s")
     parser.add_argument("--seconds", type=float, default=2.0, help="for each workload; default %(default)s")
-    parser.add_argument("--server", action="append", choices=NAMES, help="default all, repeatable")
+    parser.add_argument("--server", action="append", help="default all, repeatable")
     parser.add_argument("--workload", action="append", choices=WORKLOADS, help="default all, repeatable")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every round there")
     asked = parser.parse_args()
+    if not set(asked.server or ()) <= set(SUBJECTS[asked.of]):
+        parser.error(f"--server is one of {', '.join(SUBJECTS[asked.of])}")
     if asked.quick:
         asked.rounds, asked.seconds = 1, 0.4
     return asked
@@ -269,7 +270,7 @@ def main() -> None:
     Run the rounds, print the table.
     """
     asked = arguments()
-    names = asked.server or list(NAMES)
+    names = asked.server or list(SUBJECTS[asked.of])
     workloads = asked.workload or list(WORKLOADS)
     results: list[Result] = []
     with tempfile.TemporaryDirectory() as folder:

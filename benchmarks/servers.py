@@ -2,8 +2,8 @@
 The servers that are compared, each in a process of its own: C{python -m benchmarks.servers NAME CERTIFICATE}.
 
 A I{port} is TLS in front of a backend in another process: C{twistd xtls}, as users run it (which is not
-here), and Twisted's stock TLS with Twisted's stock forwarding.  A I{transport} is TLS alone, with the work
-done above it.  The work is the same for all.  Each listens on loopback, and prints where.
+here), and Twisted's stock TLS, with Twisted's stock forwarding or that of xtls.  A I{transport} is TLS alone,
+with the work done above it.  The work is the same for all.  Each listens on loopback, and prints where.
 """
 
 from __future__ import annotations
@@ -166,6 +166,19 @@ def listenStockPort(certificate: str, backend: str) -> Any:
     return _listenSSL(factory, certificate)
 
 
+def listenForward(certificate: str, backend: str) -> Any:
+    """
+    Twisted's stock TLS in front of a backend, by the forwarding of xtls, which also passes half closes on and
+    has deadlines.
+    """
+    from twisted.internet.endpoints import clientFromString
+
+    from xtls.sessions.forward import ForwardFactory
+
+    factory = ForwardFactory(clientFromString(reactor, f"tcp:127.0.0.1:{backend}"), 10.0, reactor)
+    return _listenSSL(factory, certificate)
+
+
 def listenStockTransport(certificate: str) -> Any:
     """
     The work above Twisted's stock TLS.
@@ -189,6 +202,7 @@ def listenTransport(certificate: str) -> Any:
 SERVERS: Final[dict[str, Callable[..., Any]]] = {
     "backend": listenBackend,
     "stock-port": listenStockPort,
+    "forward-port": listenForward,
     "stock-transport": listenStockTransport,
     "xtls-transport": listenTransport,
 }

@@ -114,9 +114,10 @@ class Outflow:
         self._drained: Callable[[], None] | None = None
         self.paused = False
         self._views = IBufferTransport.providedBy(transport)
-        # Without this name it could not be seen whether others have written before.
-        self._socket = directSocket(transport) if hasattr(transport, "_tempDataBuffer") else None
-        if self._socket is None:
+        self._socket = directSocket(transport)
+        if self._socket is None or not hasattr(transport, "_tempDataBuffer"):
+            # (Without this name it could not be seen whether others have written before.)
+            self._socket = None
             self._registered = True
             self._transport.registerProducer(self, True)
             return

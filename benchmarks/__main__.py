@@ -37,8 +37,8 @@ from xtls.trust.files import writePrivate
 #: How the rates of bulk workloads are printed: the divisor, and the unit.  Others are counted one by one.
 UNITS: Final = {"down": (1e6, " (MB)"), "up": (1e6, " (MB)")}
 
-#: What is compared, a port in front of a backend, or TLS alone, and in which ways; the first is what the others
-#: are compared with.
+#: What is compared, a port in front of a backend, or TLS alone, and in which ways; the first is what the
+#: others are compared with.
 SUBJECTS: Final = {"port": ("stock", "forward", "xtls"), "transport": ("stock", "xtls")}
 
 _ROOT: Final = Path(xtls.__file__).parent.parent

@@ -193,6 +193,7 @@ class PlanTests(SynchronousTestCase):
             ("--bind-tcp=1", "tcp:127.0.0.1:2"),
             ("--bind-tcp=1", "tcp:h.test:1"),
             ("--bind-tcp=0", "tcp:127.0.0.1:1"),
+            ("--bind-tcp=0", "tcp:127.0.0.1:0"),
             ("--bind=/run/x", "unix:/run/y"),
             ("--listen=tcp:1", "tcp:127.0.0.1:1"),
         ):

@@ -282,7 +282,7 @@ def _requireElsewhere(sockets: Sequence[Socket], forward: str) -> None:
     host, number = arguments[1:]
     for socket in sockets:
         address = socket.address
-        if address is None or str(address.port) != number:
+        if address is None or not address.port or str(address.port) != number:
             continue
         if host == address.host or (host in _LOOPBACK and address.host in {*_LOOPBACK, *_ALL}):
             problem = f"leads to {socket.source}, which is this port itself; name the service behind it"

@@ -187,6 +187,8 @@ class PlanTests(SynchronousTestCase):
             ("--bind-tcp=*:1", "tcp:localhost:1"),
             ("--bind-tcp=0.0.0.0:1", "ssl:localhost:1"),
             ("--bind-tcp=h.test:1", "tcp:h.test:1"),
+            ("--bind-tcp=1", "ssl:localhost:1:ssl-ca-certs=x"),
+            ("--bind-tcp=1", "xtls:wss:localhost:1"),
         ):
             self.assertEqual(self.refused(socket, f"--forward={backend}").option, "forward")
         for socket, backend in (
@@ -194,6 +196,8 @@ class PlanTests(SynchronousTestCase):
             ("--bind-tcp=1", "tcp:h.test:1"),
             ("--bind-tcp=0", "tcp:127.0.0.1:1"),
             ("--bind-tcp=0", "tcp:127.0.0.1:0"),
+            ("--bind-tcp=1", "nonsense"),
+            ("--bind-tcp=1", "tcp:unfinished\\"),
             ("--bind=/run/x", "unix:/run/y"),
             ("--listen=tcp:1", "tcp:127.0.0.1:1"),
         ):

@@ -276,10 +276,13 @@ def _requireElsewhere(sockets: Sequence[Socket], forward: str) -> None:
     """
     Require that the backend is not the port itself: each connection would make one more, without an end.
     """
-    arguments = forward.split(":")
-    if len(arguments) != 3:
-        return  # no TCP host and port, or its own mistakes come to light where it is understood
-    host, number = arguments[1:]
+    try:
+        arguments = Description.parse(forward).arguments
+    except OptionError:
+        return  # its own mistakes come to light where it is understood
+    if len(arguments) < 2:
+        return  # no host and port
+    host, number = arguments[-2:]
     for socket in sockets:
         address = socket.address
         if address is None or not address.port or str(address.port) != number:

@@ -3,30 +3,92 @@ A reactor for many connections: Twisted's own for epoll, with a shorter way to e
 
 Twisted wraps each event of each connection in a context for its log, which costs as much as the event's
 own work when messages are small.  This reactor calls C{doRead} and C{doWrite} of what is ready themselves.
-What is lost is one word: lines that a protocol writes to Twisted's old log (C{twisted.python.log.msg}) say C{-}
-where they said which connection they belong to.
+What is lost is one word: lines that a protocol writes to Twisted's old log (C{twisted.python.log.msg}) say
+C{-} where they said which connection they belong to.
 
 C{twistd xtls} runs on it where there is epoll and no other reactor was asked for; C{twistd -r xtls} takes it
 for any other service, and L{install} for a program of one's own.
+
+It can also be forked before it runs, so that several processes serve the same listening sockets; see
+L{Reactor.runWithin} and L{Reactor.forked}.
 """
 
 from __future__ import annotations
 
 import errno
+import select
 import sys
+from collections.abc import Callable
+from functools import partial
 from select import EPOLLIN, EPOLLOUT, epoll
+from typing import Any, Final
 
 from twisted.internet.epollreactor import EPollReactor
+from twisted.internet.interfaces import IDelayedCall, IListeningPort
 from twisted.internet.main import installReactor
 from twisted.python import log
 
 __all__ = ["Reactor", "install"]
+
+#: How processes wait for the connections of one socket: each wakes one of them, and not all (Linux 4.5).
+_ONE_OF_MANY: Final[int] = EPOLLIN | getattr(select, "EPOLLEXCLUSIVE", 0)
+
+#: How long a process that is ahead leaves new connections to others, in seconds.  It is short, since those
+#: may not be able to take any.
+_REST: Final = 0.001
+
+#: How many connections a process takes at once at most, from a port that it shares.
+_MOST: Final = 64
 
 
 class Reactor(EPollReactor):
     """
     The reactor.
     """
+
+    _main: Callable[[Callable[[], None]], object] | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        # the ports that other processes have too, and where this one rests, the call that ends it
+        self._shared: dict[Any, IDelayedCall | None] = {}
+
+    def runWithin(self, main: Callable[[Callable[[], None]], object]) -> None:
+        """
+        Have something else decide when the loop is run, and in which process.
+
+        @param main: is called by C{run}, in place of running the loop, and is given the loop to run.
+        """
+        self._main = main
+
+    def run(self, installSignalHandlers: bool = True) -> None:
+        """
+        Run the loop, until it is stopped; or what is to be run in its place.
+        """
+        main, self._main = self._main, None
+        loop = partial(super().run, installSignalHandlers)
+        if main is None:
+            loop()
+        else:
+            main(loop)
+
+    def stoppedBy(self, number: int) -> None:
+        """
+        Say which signal it was that ended the process: twistd asks afterwards, and ends by the same.
+        """
+        self._exitSignal = number
+
+    def callQueued(self) -> None:
+        """
+        Call what other threads, and handlers of signals, have asked to be called, in a process in which the
+        loop does not run.
+        """
+        queued, self.threadCallQueue[:] = list(self.threadCallQueue), []
+        for call, arguments, keywords in queued:
+            try:
+                call(*arguments, **keywords)
+            except Exception:
+                log.err()
 
     def doPoll(self, timeout: float | None) -> None:
         """
@@ -45,7 +107,7 @@ class Reactor(EPollReactor):
             selectable = selectables.get(fd)
             if selectable is None:
                 continue  # an event before has closed it
-            if event == EPOLLIN:
+            if event & EPOLLIN and not event & EPOLLOUT:  # whatever else it says, the read will find out
                 try:
                     why = selectable.doRead()
                 except BaseException:
@@ -66,10 +128,17 @@ class Reactor(EPollReactor):
 
     doIteration = doPoll
 
-    def forked(self) -> None:
+    def forked(self, ahead: Callable[[], bool]) -> None:
         """
-        This process is a child that C{os.fork} has made before the reactor ran: have nothing in common with the
-        parent any more but the open descriptors.
+        This process is a child that C{os.fork} has made before the reactor ran: have nothing in common with
+        the parent any more but the open descriptors.
+
+        Its listening ports are those of all children of that parent.  The kernel wakes the first in line
+        that waits for a connection.  A process takes one connection then, and more only as long as more are
+        waiting each time; and one that is ahead of others leaves the line, and after a short rest stands at
+        its end.
+
+        @param ahead: whether this process has more connections than it should have.
         """
         readers, writers = self.getReaders(), self.getWriters()
         inherited = self._poller
@@ -78,15 +147,63 @@ class Reactor(EPollReactor):
         self._writes.clear()
         self._selectables.clear()
         inherited.close()  # closes this process's descriptor only; nothing was taken out of it
-        waker = self.waker
+        waker: Any = self.waker
         self._internalReaders.discard(waker)
         for reader in readers:
-            if reader is not waker:
+            if IListeningPort.providedBy(reader):
+                self._share(reader, ahead)
+            elif reader is not waker:
                 self.addReader(reader)
         for writer in writers:
             self.addWriter(writer)
         waker.connectionLost(None)
+        self.waker = None
         self.installWaker()
+        # before all descriptors are closed, which for such a port would be for all processes
+        self.addSystemEventTrigger("before", "shutdown", self.stopSharing)
+
+    def stopSharing(self) -> None:
+        """
+        Take no more connections from the ports of all.  Their sockets stay open: to close one properly would
+        end it for the other processes too.
+        """
+        for port, joining in self._shared.items():
+            if joining is None:
+                self.removeReader(port)
+            else:
+                joining.cancel()
+        self._shared.clear()
+
+    def _share(self, port: Any, ahead: Callable[[], bool]) -> None:
+        """
+        Listen on a port together with other processes.
+        """
+        accept = port.doRead
+        some = 1
+
+        def acceptSome() -> object:
+            nonlocal some
+            port.numberAccepts = some
+            why: object = accept()
+            # the port has raised its number if there were as many as it was to accept
+            some = min(2 * some, _MOST) if port.numberAccepts > some else 1
+            if port in self._shared and ahead():
+                self.removeReader(port)
+                self._shared[port] = self.callLater(_REST, self._join, port)
+            return why
+
+        port.doRead = acceptSome
+        self._join(port)
+
+    def _join(self, port: Any) -> None:
+        """
+        Go to the end of the line.
+        """
+        fd = port.fileno()
+        self._poller.register(fd, _ONE_OF_MANY)
+        self._reads.add(fd)
+        self._selectables[fd] = port
+        self._shared[port] = None
 
 
 def install() -> None:

@@ -1,14 +1,14 @@
 """
-The servers that are compared, each in a process of its own: C{python -m benchmarks.servers NAME CERTIFICATE}.
+Servers on Twisted's own TLS, and on ours without the port around it, each in a process of its own:
+C{python -m benchmarks.servers NAME CERTIFICATE PORT BACKEND CONTROL}.
 
-A I{port} is TLS in front of a backend in another process: C{twistd xtls}, as users run it (which is not
-here), and Twisted's stock TLS, with Twisted's stock forwarding or that of xtls.  A I{transport} is TLS alone,
-with the work done above it.  The work is the same for all.  Each listens on loopback, and prints where.
+A I{port} is TLS in front of a backend in another process: Twisted's stock TLS, with Twisted's stock
+forwarding or that of xtls.  A I{transport} is TLS alone, with the work of the backend done above it; what it
+has counted is told on another port, without TLS.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,12 +22,16 @@ from twisted.protocols.portforward import ProxyFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from benchmarks.load import REPORT
+from benchmarks.backend import counted
+from benchmarks.works import HOST
 
 reactor: Any = _reactor
 
 #: What one write of a flood has, in octets: as much as Twisted reads from a socket in one turn.
 CHUNK: Final = bytes(range(256)) * 256
+
+#: Connections that the system takes before they are accepted.
+_BACKLOG: Final = 512
 
 #: Writes in one turn of the reactor, when nobody says that it is enough.
 _BURST: Final = 16
@@ -36,17 +40,17 @@ _BURST: Final = 16
 @implementer(IPushProducer)
 class Work(Protocol):
     """
-    Does what the first octet says, with which no protocol begins that a port tells apart: C{d} sends without
-    end, C{u} takes and reports how much has arrived, C{e} sends everything back, C{h} answers with one octet
-    and closes.
+    Does what the backend does, C{python -m benchmarks.backend}, by what the first octet says.
     """
 
     transport: Any
 
+    #: Octets that were taken so far, by all.
+    taken = 0
+
     def __init__(self) -> None:
         self._kind = b""
         self._paused = self._lost = False
-        self._arrived = self._reported = 0
 
     def connectionMade(self) -> None:
         """
@@ -60,7 +64,7 @@ class Work(Protocol):
         Octets, from a transport that gives views.
         """
         if self._kind == b"u":
-            self._count(len(view))
+            Work.taken += len(view)
         else:
             self.dataReceived(bytes(view))
 
@@ -70,31 +74,15 @@ class Work(Protocol):
         """
         if not self._kind:
             self._kind, data = data[:1], data[1:]
-            self._begin()
+            if self._kind == b"d":
+                self.transport.registerProducer(self, True)
+                self._flood()
         if self._kind == b"u":
-            self._count(len(data))
+            Work.taken += len(data)
         elif self._kind == b"e" and data:
             self.transport.write(data)
-
-    def _begin(self) -> None:
-        """
-        The kind of work is known.
-        """
-        if self._kind == b"d":
-            self.transport.registerProducer(self, True)
-            self._flood()
-        elif self._kind == b"h":
-            self.transport.write(b"h")
-            self.transport.loseConnection()
-
-    def _count(self, octets: int) -> None:
-        """
-        Tell the other end how much has arrived.
-        """
-        self._arrived += octets
-        while self._arrived - self._reported >= REPORT:
-            self._reported += REPORT
-            self.transport.write(b".")
+        elif self._kind == b"c" and data:
+            self.transport.write(counted(Work.taken))
 
     def _flood(self) -> None:
         """
@@ -142,31 +130,24 @@ def work() -> IProtocolFactory:
     return factory
 
 
-def listenBackend(certificate: str) -> Any:
-    """
-    The work, without TLS.
-    """
-    return reactor.listenTCP(0, work(), backlog=512, interface="127.0.0.1")
-
-
-def _listenSSL(factory: IProtocolFactory, certificate: str) -> Any:
+def _listenSSL(factory: IProtocolFactory, certificate: str, port: int) -> Any:
     """
     Twisted's stock TLS, as its documentation sets it up.
     """
     options = PrivateCertificate.loadPEM(Path(certificate).read_bytes()).options()
-    return reactor.listenSSL(0, factory, options, backlog=512, interface="127.0.0.1")
+    return reactor.listenSSL(port, factory, options, backlog=_BACKLOG, interface=HOST)
 
 
-def listenStockPort(certificate: str, backend: str) -> Any:
+def listenStockPort(certificate: str, port: int, backend: int, control: int) -> Any:
     """
     Twisted's stock TLS in front of a backend, by Twisted's stock forwarding.
     """
-    factory = ProxyFactory("127.0.0.1", int(backend))
+    factory = ProxyFactory(HOST, backend)
     factory.noisy = factory.protocol.clientProtocolFactory.noisy = False
-    return _listenSSL(factory, certificate)
+    return _listenSSL(factory, certificate, port)
 
 
-def listenForward(certificate: str, backend: str) -> Any:
+def listenForward(certificate: str, port: int, backend: int, control: int) -> Any:
     """
     Twisted's stock TLS in front of a backend, by the forwarding of xtls, which also passes half closes on and
     has deadlines.
@@ -175,18 +156,19 @@ def listenForward(certificate: str, backend: str) -> Any:
 
     from xtls.sessions.forward import ForwardFactory
 
-    factory = ForwardFactory(clientFromString(reactor, f"tcp:127.0.0.1:{backend}"), 10.0, reactor)
-    return _listenSSL(factory, certificate)
+    factory = ForwardFactory(clientFromString(reactor, f"tcp:{HOST}:{backend}"), 10.0, reactor)
+    return _listenSSL(factory, certificate, port)
 
 
-def listenStockTransport(certificate: str) -> Any:
+def listenStockTransport(certificate: str, port: int, backend: int, control: int) -> Any:
     """
     The work above Twisted's stock TLS.
     """
-    return _listenSSL(work(), certificate)
+    reactor.listenTCP(control, work(), interface=HOST)
+    return _listenSSL(work(), certificate, port)
 
 
-def listenTransport(certificate: str) -> Any:
+def listenTransport(certificate: str, port: int, backend: int, control: int) -> Any:
     """
     The work above the TLS transport of xtls, with its defaults.
     """
@@ -196,11 +178,11 @@ def listenTransport(certificate: str) -> Any:
 
     creator = ServerConnectionCreator.fromOptions(TLSOptions(cert=(certificate,)))
     tls = TLSTransportFactory(creator, False, work(), reactor)
-    return reactor.listenTCP(0, tls, backlog=512, interface="127.0.0.1")
+    reactor.listenTCP(control, work(), interface=HOST)
+    return reactor.listenTCP(port, tls, backlog=_BACKLOG, interface=HOST)
 
 
 SERVERS: Final[dict[str, Callable[..., Any]]] = {
-    "backend": listenBackend,
     "stock-port": listenStockPort,
     "forward-port": listenForward,
     "stock-transport": listenStockTransport,
@@ -208,12 +190,11 @@ SERVERS: Final[dict[str, Callable[..., Any]]] = {
 }
 
 
-def main(name: str, *arguments: str) -> None:
+def main(name: str, certificate: str, *numbers: str) -> None:
     """
     Listen until the process is ended.
     """
-    port = SERVERS[name](*arguments)
-    os.write(1, f"listening: 127.0.0.1:{port.getHost().port}\n".encode("ascii"))
+    SERVERS[name](certificate, *map(int, numbers))
     reactor.run()
 
 

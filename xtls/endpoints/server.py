@@ -27,6 +27,7 @@ from xtls.port.upgrades import HTTP_NAMES, UpgradePolicy
 from xtls.port.web import WebFactory
 from xtls.trust.contexts import ServerConnectionCreator
 from xtls.trust.keypairs import AUTOMATIC
+from xtls.wire.accepting import acceptDirectly
 
 __all__ = ["UpgradeableServerEndpoint"]
 
@@ -101,7 +102,7 @@ class UpgradeableServerEndpoint:
         )
         web = WebFactory(policy, self.clock, session=protocolFactory, site=self.site)
         port = Port(policy, protocolFactory, web, self.tls, self.clock)
-        return self.wrapped.listen(UpgradeableFactory(port))
+        return self.wrapped.listen(UpgradeableFactory(port)).addCallback(acceptDirectly)
 
 
 def serverCreator(mode: Mode, tls: TLSOptions, options: PortOptions) -> ServerConnectionCreator | None:

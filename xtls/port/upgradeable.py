@@ -19,7 +19,6 @@ from typing import Any, Final
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import (
     IAddress,
-    IDelayedCall,
     IHalfCloseableProtocol,
     IOpenSSLServerConnectionCreator,
     IProtocol,
@@ -37,6 +36,7 @@ from xtls.port.detect import NEED_DATA, detect
 from xtls.port.refusal import LINGER, Refusal
 from xtls.port.upgrades import Route, UpgradePolicy, UpgradeRefused
 from xtls.wire.addresses import addressName
+from xtls.wire.deadlines import Deadline, deadlinesOf
 from xtls.wire.handover import handOver
 from xtls.wire.transport import TLSTransport, TLSTransportFactory
 
@@ -180,8 +180,9 @@ class UpgradeableProtocol(Protocol):
         self.factory: UpgradeableFactory = factory
         self._secure = secure
         self._prefix = b""
-        self._timer: IDelayedCall | None = None
+        self._timer: Deadline | None = None
         self._decided = False
+        self._ended = False
 
     def connectionMade(self) -> None:
         """
@@ -191,7 +192,7 @@ class UpgradeableProtocol(Protocol):
         alpn = self.transport.negotiatedProtocol if self._secure else None
         decision = port.policy.atOnce(secure=self._secure, alpn=alpn)
         if decision is None:
-            self._timer = port.clock.callLater(port.options.detectTimeout, self._tooSlow)
+            self._timer = deadlinesOf(port.clock).within(port.options.detectTimeout, self._tooSlow)
         else:
             self._act(decision)
 
@@ -210,8 +211,8 @@ class UpgradeableProtocol(Protocol):
         if self._decided:
             self.transport.loseConnection()
         else:
+            self._ended = True
             self._decide(final=True)
-            self.readConnectionLost()  # of whoever follows, if somebody does
 
     def writeConnectionLost(self) -> None:
         """
@@ -261,7 +262,7 @@ class UpgradeableProtocol(Protocol):
         if following is None:
             self.transport.loseConnection()
         else:
-            handOver(self.transport, self, following, prefix)
+            handOver(self.transport, self, following, prefix, ended=self._ended, known=False)
 
     def _build(self, route: Route) -> IProtocol | None:
         """

@@ -32,7 +32,6 @@ from twisted.internet.defer import maybeDeferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IAddress,
-    IDelayedCall,
     IHalfCloseableProtocol,
     IReactorTime,
     IStreamClientEndpoint,
@@ -43,6 +42,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from xtls.wire.addresses import addressName
+from xtls.wire.connecting import directly
+from xtls.wire.deadlines import Deadline, deadlinesOf
 from xtls.wire.inflow import receiveDirectly, receiveNoMore
 from xtls.wire.outflow import Buffer, IBufferProtocol, Outflow
 from xtls.wire.reasons import reasonOf
@@ -83,7 +84,7 @@ class _Leg(Protocol):
         self._closeTimeout = closeTimeout
         self._sink: Callable[[Buffer], None] = _drop
         self._outflow: Any = None  # an L{Outflow}, once there is another
-        self._timer: IDelayedCall | None = None
+        self._timer: Deadline | None = None
         self._readEnded = False  # it sends no more
         self._writeEnded = False  # it has been told that we send no more
         self._lost = False
@@ -174,7 +175,7 @@ class _Leg(Protocol):
             self._watch()
             self.endWriting()
         else:
-            self._timer = self._clock.callLater(ABORT_AFTER, self.abort)
+            self._timer = deadlinesOf(self._clock).within(ABORT_AFTER, self.abort)
 
     def _wroteAll(self) -> None:
         """
@@ -194,7 +195,7 @@ class _Leg(Protocol):
         octets.
         """
         pending = self._outflow.pending
-        self._timer = self._clock.callLater(self._closeTimeout, self._stillThere, pending)
+        self._timer = deadlinesOf(self._clock).within(self._closeTimeout, self._stillThere, pending)
 
     def _stillThere(self, before: int) -> None:
         """
@@ -252,7 +253,7 @@ class ForwardProtocol(_Leg):
         """
         factory = self.factory
         self.pour(self._keep)
-        self._timer = factory.clock.callLater(factory.connectTimeout, self._tooSlow)
+        self._timer = deadlinesOf(factory.clock).within(factory.connectTimeout, self._tooSlow)
         connecting = maybeDeferred(factory.endpoint.connect, _BackendFactory(self))
         self._cancel = connecting.cancel
         connecting.addErrback(self._unreachable)
@@ -387,7 +388,7 @@ class ForwardFactory(Factory):
         name: str = "",
         closeTimeout: float = 10.0,
     ) -> None:
-        self.endpoint = endpoint
+        self.endpoint = directly(endpoint)
         self.connectTimeout = connectTimeout
         self.clock = clock
         self.name = name or repr(endpoint)

@@ -16,10 +16,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 
+from xtls.wire.deadlines import Deadline, deadlinesOf
 from xtls.wire.outflow import Outflow
 
 __all__ = ["DONE", "ClosingTransport"]
@@ -46,7 +47,7 @@ class ClosingTransport(ProtocolWrapper):
         """
         self._clock = clock
         self._closeTimeout = closeTimeout
-        self._deadline: IDelayedCall | None = None
+        self._deadline: Deadline | None = None
         self._paused = False
         self._lost = False
         self._peerDone = False  # the peer has ended its direction, in order
@@ -97,16 +98,17 @@ class ClosingTransport(ProtocolWrapper):
         """
         Set the deadline of what happens now, in place of any other.
         """
-        self._cancelDeadline()
-        self._deadline = self._clock.callLater(seconds, call, *arguments)
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = deadlinesOf(self._clock).within(seconds, call, *arguments)
 
     def _cancelDeadline(self) -> None:
         """
         Whatever had to happen in time has happened.
         """
-        if self._deadline is not None and self._deadline.active():
+        if self._deadline is not None:
             self._deadline.cancel()
-        self._deadline = None
+            self._deadline = None
 
     # The end.
 

@@ -20,16 +20,27 @@ __all__ = ["handOver"]
 
 _log = Logger()
 
+#: Where transports hold the protocol (wrappers have the second one too: that of the transport below).
+_HOLDING: Final = ("wrappedProtocol", "protocol")
+
 _PAUSING: Final = ("pauseProducing", "resumeProducing")
 
 
-def handOver(transport: ITransport, leaving: Any, following: IProtocol, prefix: bytes = b"") -> None:
+def handOver(
+    transport: ITransport,
+    leaving: Any,
+    following: IProtocol,
+    prefix: bytes = b"",
+    *,
+    ended: bool = False,
+    known: bool = True,
+) -> None:
     """
     Let C{following} take the connection over from C{leaving}.
 
     The transport's own reference is changed where it has one (C{protocol} of a socket, C{wrappedProtocol} of
-    a wrapper).  Whoever else holds C{leaving}, such as the protocol that Twisted's client endpoints put in
-    between, reaches C{following} through it, and whoever follows that.
+    a wrapper).  Where somebody else holds C{leaving}, such as the protocol that Twisted's client endpoints put in
+    between, that one reaches C{following} through it.
 
     @param transport: the transport of the connection.
     @param leaving: the protocol instance that is connected now.  It is not told that it leaves, and has let
@@ -38,17 +49,47 @@ def handOver(transport: ITransport, leaving: Any, following: IProtocol, prefix: 
     @param following: a protocol that is not connected yet.
     @param prefix: octets that C{leaving} has seen and that belong to C{following}: delivered once, after
         C{makeConnection}; when it resumes the transport, if it pauses it in there; if it closes it, never.
+    @param ended: whether C{leaving} has been told already that the peer sends no more: C{following} is told
+        so after the prefix.
+    @param known: whether others than the transport may hold C{leaving}, or it may be called by itself.
     """
     receiveNoMore(transport)
-    held = _Held(transport, following, prefix) if prefix else None
-    _lead(transport, leaving, following, held)
-    for name in ("wrappedProtocol", "protocol"):
+    takes = prefix and getattr(following, "takesAtOnce", False)
+    held = _Held(transport, following, prefix, ended) if prefix and not takes else None
+    for name in _HOLDING:
         if getattr(transport, name, None) is leaving:
             setattr(transport, name, following)
             break
+    else:
+        known = True
+    if known:
+        _lead(transport, leaving, following, held)
     following.makeConnection(transport)
     if held is not None:
         held.connected()
+        return
+    if takes and _open(transport):
+        following.dataReceived(prefix)
+    if ended and _open(transport):
+        _tellEnd(transport, following)
+
+
+def _last(transport: Any, following: Any) -> Any:
+    """
+    Who has the connection by now: C{following}, or whom that has handed it over to.
+    """
+    for name in _HOLDING:
+        found = getattr(transport, name, None)
+        if found is not None:
+            return found
+    return following  # which leads on
+
+
+def _open(transport: Any) -> bool:
+    """
+    Whether a transport still delivers.
+    """
+    return bool(getattr(transport, "connected", True) and not getattr(transport, "disconnecting", False))
 
 
 class _Held:
@@ -60,13 +101,13 @@ class _Held:
     it.  So while there is a prefix, the transport's methods that pause and resume are replaced by those here.
     """
 
-    def __init__(self, transport: Any, following: Any, prefix: bytes) -> None:
+    def __init__(self, transport: Any, following: Any, prefix: bytes, ended: bool) -> None:
         self._transport = transport
         self._following = following
         self._prefix = prefix
         self._connecting = True
         self._paused = False
-        self._ended = False
+        self._ended = ended
         self._own: dict[str, Any] = {}  # what the transport, and not its class, has under the two names
         self._pauseTransport = getattr(transport, "pauseProducing", _nothing)
         self._resumeTransport = getattr(transport, "resumeProducing", _nothing)
@@ -117,10 +158,10 @@ class _Held:
         """
         Deliver, unless the connection has ended meanwhile; and leave.
         """
-        transport, following = self._transport, self._following
+        transport, following = self._transport, _last(self._transport, self._following)
         prefix, self._prefix = self._prefix, b""
         try:
-            if getattr(transport, "connected", True) and not getattr(transport, "disconnecting", False):
+            if _open(transport):
                 following.dataReceived(prefix)
                 if self._ended:
                     _tellEnd(transport, following)

@@ -1,0 +1,94 @@
+"""
+Taking connections off a listening socket, many at a time when many come.
+
+L{acceptDirectly} replaces what one of Twisted's ports does when clients are waiting: no address is looked up and
+no name made before somebody asks, and C{TCP_NODELAY} is set once, on the listening socket, where the
+system hands it on.  Whatever goes wrong is left to Twisted's own way, which knows what to do when there are no
+descriptors left.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from typing import Any, Final
+
+from twisted.internet import tcp
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.logger import Logger
+
+from xtls.wire.sockets import StreamSocket
+
+__all__ = ["acceptDirectly"]
+
+_log = Logger()
+
+#: Connections that are taken in one turn at most, so that those that are there already get theirs.
+_AT_ONCE: Final = 64
+
+#: Systems where an accepted socket has the listening one's options.
+_INHERITING: Final = frozenset({"linux"})
+
+
+def acceptDirectly(port: IListeningPort) -> IListeningPort:
+    """
+    Have the connections of a port be L{StreamSocket}s.  Ports of other kinds than Twisted's for TCP are left alone.
+
+    @param port: it listens already; its factory's C{buildProtocol} must not need the address.
+    @return: the same port.
+    """
+    if type(port) is tcp.Port and isinstance(getattr(port, "socket", None), socket.socket):
+        _Acceptor(port)
+    return port
+
+
+class _Acceptor:
+    """
+    The connections of one port.
+    """
+
+    def __init__(self, port: tcp.Port) -> None:
+        self._port = port
+        self._stock = port.doRead
+        self._limit = 1
+        self._inherits = sys.platform in _INHERITING
+        if self._inherits:
+            port.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        port.doRead = self.doRead
+
+    def doRead(self) -> None:
+        """
+        Clients are waiting.
+        """
+        accept, limit = self._port.socket.accept, self._limit
+        for count in range(limit):
+            try:
+                sock, peer = accept()
+            except BlockingIOError:
+                self._limit = max(1, count)
+                return
+            except OSError:
+                self._stock()
+                return
+            try:
+                self._connected(sock, peer)
+            except Exception:
+                _log.failure("a connection cannot be served")
+        self._limit = min(2 * limit, _AT_ONCE)
+
+    def _connected(self, sock: socket.socket, peer: Any) -> None:
+        """
+        One of them is there.
+        """
+        sock.setblocking(False)
+        port = self._port
+        factory: IProtocolFactory = port.factory
+        protocol: Any = factory.buildProtocol(None)  # type: ignore[arg-type]
+        if protocol is None:
+            sock.close()
+            return
+        transport = StreamSocket(sock, peer, port.reactor, protocol)
+        if self._inherits:
+            transport.sendsAtOnce = True
+        transport.startReading()
+        protocol.makeConnection(transport)

@@ -1,0 +1,150 @@
+"""
+Deadlines, many of them, most of which never come.
+
+Each connection has a handful, one after the other, and nearly all are cancelled.  A reactor keeps its delayed
+calls in a heap, where a cancelled one stays until its time; that costs more than many a handshake's own work.
+But deadlines of one length come in the order in which they were set: L{Deadlines} keeps them in a queue for
+each length, and asks the reactor for one call for each queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+from weakref import WeakKeyDictionary, ref
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+__all__ = ["Deadline", "Deadlines", "deadlinesOf"]
+
+#: Seconds that a call may come too early: what is left of a time after a calculation can be too short to pass.
+_ABOUT: Final = 1e-6
+
+
+class Deadline:
+    """
+    One call that is to be made when its time has come.
+
+    @ivar time: when that is, in the clock's seconds.
+    """
+
+    __slots__ = ("_arguments", "_call", "_queue", "time")
+
+    def __init__(self, queue: _Queue, call: Callable[..., object], arguments: tuple[object, ...]) -> None:
+        self._queue = queue
+        self._call = call
+        self._arguments = arguments
+        self.time = queue.add(self)
+
+    def active(self) -> bool:
+        """
+        Whether it may still come.
+        """
+        return self in self._queue.waiting
+
+    def cancel(self) -> None:
+        """
+        What had to happen has happened.  A deadline that has come, or was cancelled, is left alone.
+        """
+        self._queue.remove(self)
+
+    def come(self) -> None:
+        """
+        Its time has come.
+        """
+        self._call(*self._arguments)
+
+
+class _Queue:
+    """
+    The deadlines of one length, in the order in which they come.
+    """
+
+    __slots__ = ("_clock", "_timer", "seconds", "waiting")
+
+    def __init__(self, clock: Callable[[], Any], seconds: float) -> None:
+        self._clock = clock
+        self.seconds = seconds
+        self.waiting: dict[Deadline, None] = {}
+        self._timer: IDelayedCall | None = None
+
+    def add(self, deadline: Deadline) -> float:
+        """
+        One more, the last to come.
+
+        @return: when it comes.
+        """
+        self.waiting[deadline] = None
+        clock = self._clock()
+        if self._timer is None:
+            self._timer = clock.callLater(self.seconds, self._look)
+        now: float = clock.seconds()
+        return now + self.seconds
+
+    def remove(self, deadline: Deadline) -> None:
+        """
+        One less.  A queue without any leaves nothing behind in the reactor.
+        """
+        waiting = self.waiting
+        if deadline in waiting:
+            del waiting[deadline]
+            if not waiting and self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+    def _look(self) -> None:
+        """
+        The first one's time has come, unless it was cancelled.
+        """
+        self._timer = None
+        clock, waiting = self._clock(), self.waiting
+        now = clock.seconds()
+        try:
+            while waiting:
+                first = next(iter(waiting))
+                if first.time > now + _ABOUT:
+                    break
+                del waiting[first]
+                first.come()
+        finally:
+            if self._timer is not None:  # set meanwhile, for one that comes later than the first
+                self._timer.cancel()
+                self._timer = None
+            if waiting:
+                left = next(iter(waiting)).time - now
+                self._timer = clock.callLater(max(0, left), self._look)
+
+
+class Deadlines:
+    """
+    The deadlines on one clock.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = ref(clock)  # which who has a deadline has too
+        self._queues: dict[float, _Queue] = {}
+
+    def within(self, seconds: float, call: Callable[..., object], *arguments: object) -> Deadline:
+        """
+        Have something called after some time, unless it is cancelled before.
+
+        @param seconds: how long from now.  There is one queue for each length that was ever asked for, so it is
+            one of few: an option's value, not the result of a calculation.
+        """
+        queue = self._queues.get(seconds)
+        if queue is None:
+            queue = self._queues[seconds] = _Queue(self._clock, seconds)
+        return Deadline(queue, call, arguments)
+
+
+_known: Final[WeakKeyDictionary[Any, Deadlines]] = WeakKeyDictionary()
+
+
+def deadlinesOf(clock: IReactorTime) -> Deadlines:
+    """
+    The deadlines that all who use a clock share.
+    """
+    found = _known.get(clock)
+    if found is None:
+        found = _known[clock] = Deadlines(clock)
+    return found

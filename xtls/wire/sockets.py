@@ -1,0 +1,128 @@
+"""
+Sockets of streams: Twisted's own connections, made and closed with less work.
+
+What a L{StreamSocket} does is what L{twisted.internet.tcp.Connection} does, which it is.  It differs in
+three things that matter to those who open and close many connections:
+
+  - It is made without the strings that name it in logs; those are made when somebody asks.
+  - C{loseConnection} with nothing left to send takes no turn through the reactor's poller, and no call of
+    the system but C{close}.
+  - What is known of the listening socket (C{TCP_NODELAY} is inherited) is not asked again.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, Final
+
+from twisted.internet import tcp
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.interfaces import IAddress
+from twisted.internet.main import CONNECTION_DONE
+from twisted.python.failure import Failure
+
+from xtls.wire.deadlines import deadlinesOf
+
+__all__ = ["StreamSocket", "addressOf"]
+
+_DONE: Final = Failure(CONNECTION_DONE)
+
+
+def addressOf(name: Any, family: int) -> IAddress:
+    """
+    What Twisted calls an address of the system's.
+
+    @param name: as C{getsockname}, C{getpeername} and C{accept} have it.
+    @param family: the socket's.
+    """
+    if family == socket.AF_INET:
+        return IPv4Address("TCP", name[0], name[1])
+    if family == socket.AF_INET6:
+        host, port, flow, scope = name
+        if scope:
+            # with the name of the interface, as in fe80::1%eth0
+            host = socket.getnameinfo(name, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)[0]
+        return IPv6Address("TCP", host, port, flow, scope)
+    return UNIXAddress(name or None)
+
+
+class StreamSocket(tcp.Connection):
+    """
+    A connected socket.
+
+    @ivar peer: where the peer is, as the system has it.
+    """
+
+    _base = tcp.Connection
+    _tempDataLen = 0
+    # Closing ends the connection by itself: no other process has this socket.
+    _shouldShutdown = False
+    connected = 1
+    #: Whether C{TCP_NODELAY} is known to be set.
+    sendsAtOnce = False
+    #: For C{startTLS} without saying which side it is.
+    _tlsClientDefault = False
+
+    def __init__(self, sock: socket.socket, peer: Any, reactor: Any, protocol: Any = None) -> None:
+        """
+        @param sock: connected, and not blocking.  Nothing is read before C{startReading}.
+        @param peer: where the peer is, as the system has it.
+        """
+        # All that the constructors above do.
+        self.reactor = reactor
+        self._tempDataBuffer = []
+        self.socket = sock
+        self.fileno = sock.fileno
+        self.protocol = protocol
+        self.peer = peer
+
+    def getHost(self) -> IAddress:
+        """
+        This side's address.
+        """
+        return addressOf(self.socket.getsockname(), self.socket.family)
+
+    def getPeer(self) -> IAddress:
+        """
+        The peer's address.
+        """
+        return addressOf(self.peer, self.socket.family)
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """
+        Have small segments sent at once, or gathered.
+        """
+        if enabled != self.sendsAtOnce:
+            super().setTcpNoDelay(enabled)
+            self.sendsAtOnce = enabled
+
+    def logPrefix(self) -> str:
+        """
+        What Twisted's old log says of events of this connection.
+        """
+        return f"{type(self.protocol).__name__},{self.fileno()}"
+
+    def __repr__(self) -> str:
+        """
+        For people.
+        """
+        return f"<{type(self).__name__} {self.peer!r}>"
+
+    def loseConnection(self) -> None:
+        """
+        Close when all is sent; in the reactor's next turn, if that is so already.
+        """
+        idle = not (self.dataBuffer or self._tempDataBuffer or self.TLS or self.producer is not None)
+        if not idle:
+            super().loseConnection()
+        elif self.connected and not self.disconnecting:
+            self.disconnecting = 1
+            self.stopReading()
+            deadlinesOf(self.reactor).within(0, self._close)
+
+    def _close(self) -> None:
+        """
+        Nothing is left to do.
+        """
+        if not self._aborting:
+            self.connectionLost(_DONE)

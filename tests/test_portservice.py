@@ -14,6 +14,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
 from twisted.logger import ILogObserver, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
@@ -27,6 +28,7 @@ from xtls.endpoints.server import UpgradeableServerEndpoint
 from xtls.port.upgrades import UpgradePolicy
 from xtls.programs.portservice import Listener, ListeningError, PortService, spoken
 from xtls.programs.serviceoptions import Socket
+from xtls.programs.tally import Board
 
 
 @implementer(IListeningPort)
@@ -56,6 +58,17 @@ class _Port:
         The address.
         """
         return self._address
+
+
+class _Transport(StringTransport):
+    """
+    A transport that can end.
+    """
+
+    def connectionLost(self, reason: object) -> None:
+        """
+        The socket is closed.
+        """
 
 
 @implementer(IStreamServerEndpoint)
@@ -172,6 +185,44 @@ class PortServiceTests(SynchronousTestCase):
         pending[0].callback(self.ports[0])
         pending[1].errback(ValueError("odd"))
         self.assertEqual((len(self.events), service.addresses()), (1, [self.ports[0].getHost()]))
+
+    def test_started(self) -> None:
+        """
+        Who wants to know is told when everything listens, and privileges are gone.
+        """
+        service = self.service(*map(succeed, self.ports))
+        told: list[int] = []
+        service.started = lambda: told.append(len(self.events))
+        service.privilegedStartService()
+        self.assertEqual(told, [])
+        service.startService()
+        self.assertEqual(told, [2])
+
+    def test_counted(self) -> None:
+        """
+        Connections are counted; in a worker, where it says.
+        """
+        found = listener(succeed(self.ports[0]))
+        service = PortService([found])
+        service.startService()
+        endpoint: Any = found.endpoint.wrapped
+        (factory,) = endpoint.factories
+        alone, (own,) = service.tally, [Board(1).take()]
+        assert own is not None
+        for _ in range(2):
+            factory.buildProtocol(None).makeConnection(_Transport())
+            service.share(own)
+        self.assertEqual((alone.total, own.total), (1, 1))
+
+    def test_shared(self) -> None:
+        """
+        The sockets of a worker are not its own: it does not close them.
+        """
+        service = self.service(*map(succeed, self.ports))
+        service.startService()
+        service.share(service.tally)
+        self.successResultOf(service.stopService())
+        self.assertEqual([port.listening for port in self.ports], [True, True])
 
     def test_pages(self) -> None:
         """

@@ -4,16 +4,19 @@ C{twistd xtls}.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import gc
 import io
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 from typing import Any, cast
 
 from twisted.internet import endpoints
-from twisted.internet.error import CannotListenError
+from twisted.internet.error import CannotListenError, ReactorAlreadyInstalledError
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import ILogObserver, globalLogPublisher
 from twisted.python import usage
@@ -24,8 +27,9 @@ from xtls.endpoints.strings import enableStockSSL
 from xtls.errors import OptionError
 from xtls.port.upgradeable import UpgradeableFactory
 from xtls.programs.portservice import ListeningError
-from xtls.programs.service import Options, build, makeService
+from xtls.programs.service import Options, _endBadly, build, chooseReactor, makeService
 from xtls.programs.serviceoptions import plan, serviceCommandLine
+from xtls.programs.workers import Workers
 from xtls.sessions.forward import ForwardFactory
 from xtls.testing.authority import Authority
 from xtls.trust.certificates import toPEM
@@ -42,6 +46,10 @@ class ServiceTestCase(SynchronousTestCase):
         self.directory = Path(self.mktemp()).absolute()
         self.patch(os, "environ", {**os.environ, SEARCH_VARIABLES[0]: str(self.directory)})
         self.addCleanup(enableStockSSL())
+        # what a service that is started changes for the whole process
+        self.addCleanup(signal.signal, signal.SIGUSR2, signal.getsignal(signal.SIGUSR2))
+        self.addCleanup(gc.set_threshold, *gc.get_threshold())
+        self.addCleanup(gc.unfreeze)
         self.reactor = MemoryReactorClock()
         self.logged: list[Any] = []
         observer = cast(ILogObserver, self.logged.append)
@@ -284,6 +292,92 @@ class MakeServiceTests(ServiceTestCase):
             plan(self.options("--forward=nonsense:ssl-key-password=hunter2", "--bind-tcp=1").given),
         )
         self.assertNotIn("hunter2", str(error))
+
+
+class ReactorTests(ServiceTestCase):
+    """
+    L{chooseReactor}, and what happens on a reactor when everything listens.
+    """
+
+    def test_ours(self) -> None:
+        """
+        The reactor is ours, unless there is one already.
+        """
+        chooseReactor(["twisted.internet.reactor"])
+        self.assertRaises(ReactorAlreadyInstalledError, chooseReactor, [])
+
+    def test_noEpoll(self) -> None:
+        """
+        Where ours cannot be, Twisted chooses.
+        """
+
+        def fail() -> Any:
+            raise ImportError
+
+        chooseReactor([], fail)
+
+    def started(self, reactor: Any, *words: str) -> None:
+        """
+        Start a service.
+        """
+        service = makeService(self.options(FORWARD, "--bind-tcp=1", *words), reactor)
+        self.assertEqual(gc.get_freeze_count(), 0)
+        service.startService()
+        self.assertGreater(gc.get_freeze_count(), 0)
+
+    def test_alone(self) -> None:
+        """
+        One process tells its status when asked.
+        """
+        before = signal.getsignal(signal.SIGUSR2)
+        self.started(self.reactor)
+        self.assertNotEqual(signal.getsignal(signal.SIGUSR2), before)
+
+    def test_workers(self) -> None:
+        """
+        With more, the reactor is run by who looks after them.
+        """
+
+        class Forking(MemoryReactorClock):
+            within: Any = None
+
+            def forked(self) -> None:
+                """
+                This is a child.
+                """
+
+            def runWithin(self, main: Any) -> None:
+                """
+                What is run in place of the loop.
+                """
+                self.within = main
+
+        reactor = Forking()
+        self.started(reactor, "--workers=2")
+        self.assertIsInstance(reactor.within, Workers)
+
+    def test_noWorkers(self) -> None:
+        """
+        Where there can be no workers, one sentence says why, and nothing listens.
+        """
+        problem = self.refused(FORWARD, "--bind-tcp=1", "--workers=2")
+        self.assertTrue(problem.startswith("xtls: workers (command line): workers need the reactor of xtls"))
+        self.addCleanup(setattr, os, "fork", os.fork)
+        del os.fork
+        problem = self.refused(FORWARD, "--bind-tcp=1", "--workers=2")
+        self.assertTrue(problem.startswith("xtls: workers (command line): this system cannot fork"))
+        makeService(self.options(FORWARD, "--bind-tcp=1", "--workers=1"), self.reactor)
+
+    def test_gaveUp(self) -> None:
+        """
+        When workers do not stay alive, one sentence says so, and the status is 1.
+        """
+        registered: list[Any] = []
+        error = io.StringIO()
+        self.patch(sys, "__stderr__", error)
+        self.patch(atexit, "register", lambda *what: registered.append(what))
+        _endBadly("no luck")
+        self.assertEqual((error.getvalue(), registered), ("xtls: no luck\n", [(os._exit, 1)]))
 
 
 class TakenTests(ServiceTestCase):

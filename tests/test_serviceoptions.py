@@ -220,6 +220,50 @@ class PlanTests(SynchronousTestCase):
             self.assertEqual(len(planned(FORWARD, one, other).sockets), 2)
 
 
+class WorkersTests(SynchronousTestCase):
+    """
+    How many processes serve.
+    """
+
+    def workers(self, *words: str) -> int:
+        """
+        So many are planned.
+        """
+        return planned(FORWARD, "--bind-tcp=1", *words).workers
+
+    def test_numbers(self) -> None:
+        """
+        One, unless another number is said.
+        """
+        self.assertEqual(self.workers(), 1)
+        self.assertEqual([self.workers(f"--workers={n}") for n in (1, 2, 256)], [1, 2, 256])
+
+    def test_auto(self) -> None:
+        """
+        C{auto} is one for each core that this process may use, where the system knows that.
+        """
+        self.patch(os, "sched_getaffinity", lambda pid: {0, 3, 5})
+        self.assertEqual(self.workers("--workers=auto"), 3)
+        self.patch(os, "sched_getaffinity", lambda pid: set(range(1000)))
+        self.assertEqual(self.workers("--workers=auto"), 256)
+        self.patch(os, "cpu_count", lambda: None)
+        before = os.sched_getaffinity
+        self.addCleanup(setattr, os, "sched_getaffinity", before)
+        del os.sched_getaffinity
+        self.assertEqual(self.workers("--workers=auto"), 1)
+
+    def test_wrong(self) -> None:
+        """
+        Anything else is refused in one sentence.
+        """
+        for text in ("0", "-1", "257", "two", "1.5", "²", "٣", "auto,"):
+            error = self.assertRaises(OptionError, self.workers, f"--workers={text}")
+            self.assertEqual(error.option, "workers")
+            self.assertEqual(error.problem, f"{text}: expected a number from 1 to 256, or auto")
+        for words in (["--workers="], ["--workers=1", "--workers=2"]):
+            self.assertRaises(OptionError, self.workers, *words)
+
+
 class HelpTests(SynchronousTestCase):
     """
     The help of the service.

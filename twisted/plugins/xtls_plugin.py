@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.application.reactors import Reactor
 from twisted.application.service import ServiceMaker
 from twisted.internet.interfaces import (
     IStreamClientEndpoint,
@@ -61,6 +62,9 @@ xtlsService = ServiceMaker(
     "xtls.programs.service",
     "One port that speaks raw TCP, TLS, HTTP(S) and WebSocket, in front of any service.",
     "xtls",
+)
+xtlsReactor = Reactor(
+    "xtls", "xtls.wire.reactor", "epoll with less work for each event (Linux); what twistd xtls runs on."
 )
 sslClient = _Client("ssl")
 wssClient = _Client("wss")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from twisted.application.service import Service
@@ -23,6 +23,7 @@ from xtls.port.detect import Detected
 from xtls.port.upgrades import Route, UpgradePolicy
 from xtls.programs.commandline import SOURCE
 from xtls.programs.serviceoptions import Socket
+from xtls.programs.tally import Board, CountedEndpoint, Tally
 from xtls.wire.addresses import addressName
 
 __all__ = ["Listener", "ListeningError", "PortService", "spoken"]
@@ -100,7 +101,12 @@ def _inside(policy: UpgradePolicy, *, secure: bool) -> list[str]:
 class PortService(Service):
     """
     Listens on all sockets, or on none.
+
+    @ivar tally: where connections are counted.
+    @ivar started: called when all that listens at once does, and privileges are gone.
     """
+
+    tally: Tally
 
     def __init__(
         self, listeners: Sequence[Listener], failed: Callable[[ListeningError], object] | None = None
@@ -109,9 +115,13 @@ class PortService(Service):
         @param failed: told of the error before it is raised.
         """
         self.listeners = tuple(listeners)
+        self.started: Callable[[], object] = lambda: None
         self._failed = failed
         self._ports: list[IListeningPort] = []
         self._begun = False
+        alone = Board(1).take()
+        assert alone is not None
+        self.tally = alone
 
     def privilegedStartService(self) -> None:
         """
@@ -128,6 +138,16 @@ class PortService(Service):
         """
         super().startService()
         self._listen()
+        self.started()
+
+    def share(self, tally: Tally) -> None:
+        """
+        This process is one of several that serve the sockets, which are not its own: another one closes them.
+
+        @param tally: where it counts its connections.
+        """
+        self.tally = tally
+        self._ports = []
 
     def stopService(self) -> Deferred[None]:
         """
@@ -161,7 +181,8 @@ class PortService(Service):
             _log.critical("xtls: {error}", error=errors[0])
 
         for listener in self.listeners:
-            opening: Deferred[Any] = listener.endpoint.listen(listener.session)
+            wrapped = CountedEndpoint(listener.endpoint.wrapped, lambda: self.tally)
+            opening: Deferred[Any] = replace(listener.endpoint, wrapped=wrapped).listen(listener.session)
             opening.addCallback(self._listening, listener).addErrback(failed, listener)
             if errors:
                 self.stopService()

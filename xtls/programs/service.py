@@ -8,8 +8,11 @@ L{SystemExit}.
 
 from __future__ import annotations
 
+import atexit
+import os
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final
@@ -29,11 +32,20 @@ from xtls.errors import OptionError, XTLSError
 from xtls.port.web import pages
 from xtls.programs.commandline import SOURCE, Given, tolerate
 from xtls.programs.portservice import Listener, ListeningError, PortService
-from xtls.programs.serviceoptions import FORWARD, LISTEN, Plan, Socket, plan, serviceCommandLine
+from xtls.programs.serviceoptions import (
+    FORWARD,
+    LISTEN,
+    WORKERS,
+    Plan,
+    Socket,
+    plan,
+    serviceCommandLine,
+)
+from xtls.programs.serving import settle, tellStatus
 from xtls.sessions.forward import ForwardFactory
 from xtls.trust.keypairs import AUTOMATIC
 
-__all__ = ["Options", "build", "makeService"]
+__all__ = ["Options", "build", "chooseReactor", "makeService"]
 
 _log = Logger()
 
@@ -83,12 +95,39 @@ class Options(usage.Options):
         if self.given.has("version"):
             print(f"xtls {xtls.__version__}")
             raise SystemExit(0)
+        chooseReactor(sys.modules)
 
     def __str__(self) -> str:
         """
         The help.
         """
         return _USAGE + serviceCommandLine().help() + _EXAMPLES
+
+
+def _ours() -> Callable[[], None]:
+    """
+    What installs the reactor of ours.
+
+    @raise ImportError: where there is no epoll.
+    """
+    from xtls.wire.reactor import install
+
+    return install
+
+
+def chooseReactor(modules: Container[str], find: Callable[[], Callable[[], None]] = _ours) -> None:
+    """
+    Run on the reactor of ours where that is possible, unless the user has asked for another.
+
+    @param modules: those that are imported.
+    """
+    if "twisted.internet.reactor" in modules:
+        return
+    try:
+        install = find()
+    except ImportError:
+        return  # Twisted's own choice is as good as any
+    install()
 
 
 def makeService(options: Options, reactor: Any = None) -> PortService:
@@ -102,9 +141,47 @@ def makeService(options: Options, reactor: Any = None) -> PortService:
         from twisted.internet import reactor
     enableStockSSL()
     try:
-        return PortService(build(reactor, plan(options.given)), _sayPlainly)
+        planned = plan(options.given)
+        if planned.workers > 1:
+            _requireForking(reactor)
+        service = PortService(build(reactor, planned), _sayPlainly)
     except XTLSError as e:
         raise SystemExit(f"xtls: {e}") from None
+    service.started = lambda: _started(reactor, planned.workers, service)
+    return service
+
+
+def _requireForking(reactor: Any) -> None:
+    """
+    Require that there can be workers.
+    """
+    if not hasattr(os, "fork"):
+        raise OptionError(WORKERS, SOURCE, "this system cannot fork processes: leave the option out")
+    if not hasattr(reactor, "forked"):
+        problem = "workers need the reactor of xtls, which needs epoll (Linux): leave the option out"
+        raise OptionError(WORKERS, SOURCE, f"{problem}, or twistd's --reactor")
+
+
+def _started(reactor: Any, workers: int, service: PortService) -> None:
+    """
+    Everything listens, privileges are gone, and the reactor is about to run.
+    """
+    settle()
+    if workers == 1:
+        tellStatus(reactor, service.tally, time.monotonic)
+        return
+    from xtls.programs.workers import Workers
+
+    reactor.runWithin(Workers(workers, reactor, service, _endBadly))
+
+
+def _endBadly(problem: str) -> None:
+    """
+    Have the program end with a sentence, and with status 1: twistd itself knows no other than 0, but does
+    some work at the end.
+    """
+    print(f"xtls: {problem}", file=sys.__stderr__)
+    atexit.register(os._exit, 1)
 
 
 def build(reactor: Any, planned: Plan) -> list[Listener]:

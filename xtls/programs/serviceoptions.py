@@ -22,12 +22,13 @@ from xtls.endpoints.description import Description
 from xtls.errors import OptionError
 from xtls.programs.commandline import SOURCE, CommandLine, Given, Word, wordsOf
 
-__all__ = ["FORWARD", "LISTEN", "WWW_DIR", "Plan", "Socket", "plan", "serviceCommandLine"]
+__all__ = ["FORWARD", "LISTEN", "WORKERS", "WWW_DIR", "Plan", "Socket", "plan", "serviceCommandLine"]
 
 #: The options that are not in L{ALL_OPTIONS}.
 LISTEN: Final = "listen"
 FORWARD: Final = "forward"
 WWW_DIR: Final = "www-dir"
+WORKERS: Final = "workers"
 
 #: Where errors about something that nobody said are.
 _NOWHERE: Final = "not given"
@@ -52,6 +53,10 @@ _ALL: Final = frozenset({EVERYWHERE, "0.0.0.0", "::"})
 #: The heading over what is said of a backend.
 _BACKEND: Final = f"a backend that is reached over TLS, as by --{FORWARD}=ssl:HOST:PORT"
 
+#: One worker for each core, and so many at most.
+_AUTO: Final = "auto"
+_MOST_WORKERS: Final = 256
+
 #: What keeps SSH clients from where a port leads.
 _SSH_UPGRADE: Final = optionNamed(PortOptions, "sshUpgrade").name
 
@@ -60,7 +65,6 @@ _LATER: Final = {
     "bind-ssh": f"--bind-tcp=PORT,{_SSH_UPGRADE}=no with --{FORWARD}=tcp:127.0.0.1:22 leads to an sshd",
     "bind-vsock": "--bind-tcp listens for TCP, --bind on a Unix socket",
     "start": f"--{FORWARD} leads to a service that runs already",
-    "workers": "one process serves every connection",
     "status": "the log has a line for each connection",
 }
 
@@ -103,6 +107,14 @@ def serviceCommandLine() -> CommandLine:
                 "DIRECTORY",
                 "what the port leads to",
                 shown="a page that says how to attach",
+            ),
+            Word(
+                WORKERS,
+                "so many processes serve the sockets, and one more looks after them;"
+                f" {_AUTO} for one a core that may be used",
+                "N",
+                "processes",
+                shown="1, which looks after itself",
             ),
             *wordsOf((each for each in ALL_OPTIONS.values() if not _forServers(each)), Side.CLIENT, _BACKEND),
             *wordsOf(filter(_forServers, ALL_OPTIONS.values()), Side.SERVER),
@@ -151,12 +163,14 @@ class Plan:
     @ivar forward: the endpoint string of the backend; empty where there is none.
     @ivar backend: how a backend is verified, where its string does not say otherwise.
     @ivar wwwDir: the directory of pages; L{None} for the page of our own.
+    @ivar workers: how many processes serve.
     """
 
     sockets: tuple[Socket, ...]
     forward: str
     backend: Layer
     wwwDir: str | None
+    workers: int = 1
 
 
 def plan(given: Given) -> Plan:
@@ -178,7 +192,7 @@ def plan(given: Given) -> Plan:
         raise OptionError("bind-tcp", _NOWHERE, "there is nowhere to listen; say --bind-tcp=[HOST:]PORT")
     _requireDistinct(sockets)
     _requireElsewhere(sockets, forward)
-    return Plan(tuple(sockets), forward, backend, wwwDir)
+    return Plan(tuple(sockets), forward, backend, wwwDir, _workers(given))
 
 
 def _bySide(layer: Layer) -> tuple[Layer, Layer]:
@@ -217,6 +231,29 @@ def _destination(given: Given) -> tuple[str, str | None]:
         remedy = f"say --{FORWARD}=tcp:HOST:PORT, --{WWW_DIR}=DIRECTORY, or both"
         raise OptionError(FORWARD, _NOWHERE, f"there is nothing behind the port; {remedy}")
     return forward, wwwDir or None
+
+
+def _workers(given: Given) -> int:
+    """
+    How many processes are to serve.
+    """
+    text = _single(given, WORKERS)
+    if not given.has(WORKERS):
+        return 1
+    if text == _AUTO:
+        return min(_cores(), _MOST_WORKERS)
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= _MOST_WORKERS):
+        raise OptionError(WORKERS, SOURCE, f"{text}: expected a number from 1 to {_MOST_WORKERS}, or {_AUTO}")
+    return int(text)
+
+
+def _cores() -> int:
+    """
+    The number of cores that this process may use.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _single(given: Given, name: str) -> str:

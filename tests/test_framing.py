@@ -11,16 +11,14 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.wires import everySplit
+from xtls.wire.frames import LONGEST_CONTROL
 from xtls.wire.framing import (
-    LONGEST_CONTROL,
     Close,
     CloseCode,
     FrameReader,
     Opcode,
     ProtocolViolation,
-    encodeClose,
     encodeFrame,
-    parseClose,
 )
 
 KEY = b"\x37\xfa\x21\x3d"
@@ -318,15 +316,6 @@ class ViolationTests(SynchronousTestCase):
         ):
             self.assertEqual(failure(masked(Opcode.CLOSE, payload)), code)
 
-    def test_closeCodes(self) -> None:
-        """
-        Codes that are reserved, unknown or never sent are refused.
-        """
-        good = {1000, 1001, 1002, 1003, *range(1007, 1015), 3000, 3999, 4000, 4999}
-        for code in (0, 999, *range(1000, 1020), 1100, 2000, 2999, 3000, 3999, 4000, 4999, 5000, 65535):
-            close = parseClose(code.to_bytes(2, "big"))
-            self.assertEqual(isinstance(close, Close), code in good, code)
-
     def test_whatCameBefore(self) -> None:
         """
         What arrived before the fault is still given.
@@ -363,29 +352,197 @@ class ViolationTests(SynchronousTestCase):
                         self.assertEqual(itsPayload, payload)
 
 
-class CloseTests(SynchronousTestCase):
+class WaysTests(SynchronousTestCase):
     """
-    Close frames as values and as octets.
+    A reader has three ways to read; which of them it takes makes no difference.
     """
 
-    def test_clean(self) -> None:
+    def samples(self, mask: bool) -> list[list[bytes]]:
         """
-        A peer that is done, that goes away, or that gives no code has nothing to complain of.
+        Streams of frames: every kind and size, each behind a whole message and before one.
         """
-        clean = [code for code in (1000, 1001, 1002, 1005, 1009, 1011, 4000) if Close(code).clean]
-        self.assertEqual(clean, [1000, 1001, 1005])
+        random = Random(60)
+        key = KEY if mask else None
+        whole = encodeFrame(Opcode.BINARY, b"whole", key)
+        sizes = (0, 1, 4, 124, 125, 126, 127, 1000, 65535, 65536, 70000)
+        kinds = [[encodeFrame(Opcode.BINARY, random.randbytes(size), key)] for size in sizes]
+        kinds += [
+            [encodeFrame(Opcode.BINARY, b"be", key, False), encodeFrame(Opcode.CONTINUATION, b"gun", key)],
+            [encodeFrame(Opcode.BINARY, b"", key, False), whole],
+            [encodeFrame(Opcode.TEXT, b"text", key)],
+            [encodeFrame(Opcode.PING, b"ping", key)],
+            [encodeFrame(Opcode.CLOSE, b"\x03\xe8", key)],
+            [encodeFrame(Opcode.BINARY, b"masked wrongly", None if mask else KEY)],
+            [encodeFrame(Opcode.BINARY, b"m" * 200, None if mask else KEY)],
+            [b"\xc2" + whole[1:]],
+        ]
+        return [[whole, *kind, whole] for kind in kinds]
 
-    def test_encode(self) -> None:
+    def test_everySplit(self) -> None:
         """
-        A Close frame is read as it was meant.
+        However a stream is cut, the same is heard as when no frame comes whole: octet by octet.
         """
-        self.assertEqual(hear([encodeClose(1000, "done", KEY)])[2], Close(1000, "done"))
-        self.assertEqual(hear([encodeClose(1011)], masked=False)[2], Close(1011, ""))
-        self.assertEqual(encodeClose(CloseCode.NO_STATUS), b"\x88\x00")
+        for mask in (True, False):
+            for frames in self.samples(mask):
+                stream = b"".join(frames)
+                heard = hear([stream[at : at + 1] for at in range(min(len(stream), 3000))], mask)
+                if len(stream) > 3000:
+                    heard = hear([stream[:7], stream[7:]], mask)
+                cuts = [*range(1, 40), *range(len(stream) - 40, len(stream))]
+                for cut in {0, *cuts, *range(100, len(stream), 997)}:
+                    for views in (False, True):
+                        self.assertTrue(hear([stream[:cut], stream[cut:]], mask, views=views) == heard)
+                for views in (False, True):
+                    self.assertTrue(hear(frames, mask, views=views) == heard)
 
-    def test_longReason(self) -> None:
+    def test_limits(self) -> None:
         """
-        A reason that is too long is cut between two characters.
+        A limit holds for a message that comes alone as for any other.
         """
-        close = hear([encodeClose(1000, "\u20ac" * 100)], masked=False)[2]
-        self.assertEqual(close, Close(1000, "\u20ac" * 41))
+        for mask in (True, False):
+            key = KEY if mask else None
+            for size in (0, 1, 5, 124, 125, 126, 127, 1000, 65535, 65536):
+                frame = encodeFrame(Opcode.BINARY, bytes(size), key)
+                self.assertEqual(hear([frame] * 3, mask, size), (bytes(3 * size), [], None, None))
+                if size:
+                    self.assertEqual(failure(frame, mask, size - 1), CloseCode.TOO_BIG)
+
+    def test_longerThanTheBuffer(self) -> None:
+        """
+        More may be given at a time than any transport delivers.
+        """
+        for mask in (True, False):
+            payload = Random(61).randbytes(1 << 20)
+            frame = encodeFrame(Opcode.BINARY, payload, KEY if mask else None)
+            closed = encodeFrame(Opcode.CLOSE, b"", KEY if mask else None)
+            heard = hear([frame + closed + frame], mask)
+            self.assertTrue(heard[0] == payload)
+            self.assertEqual(heard[1:], ([], Close(CloseCode.NO_STATUS), None))
+
+
+class SecondReader:
+    """
+    What C{websockets} hears, which reads frames whole, and knows nothing of texts.
+
+    @ivar code: the code to close with.
+    """
+
+    def __init__(self, mask: bool, maxMessage: int) -> None:
+        from websockets.protocol import Protocol, Side
+
+        self._theirs = Protocol(Side.SERVER if mask else Side.CLIENT, max_size=maxMessage)
+        self._text: bytes | None = None
+        self.payload = b""
+        self.pings: list[bytes] = []
+        self.code: int | None = None
+        self.closed: Close | None = None
+
+    def feed(self, frame: bytes) -> None:
+        """
+        Take one frame.
+        """
+        from websockets.frames import Close as TheirClose
+        from websockets.frames import Opcode as Theirs
+
+        if self.code is not None or self.closed is not None:
+            return
+        self._theirs.receive_data(frame)
+        for event in self._theirs.events_received():
+            data = bytes(event.data)  # type: ignore[union-attr]
+            opcode = event.opcode  # type: ignore[union-attr]
+            if opcode is Theirs.PING:
+                self.pings.append(data)
+            elif opcode is Theirs.CLOSE:
+                close = TheirClose.parse(data)
+                self.closed = Close(close.code, close.reason)
+            elif opcode is not Theirs.PONG:
+                self._data(opcode is Theirs.TEXT, data, event.fin)  # type: ignore[union-attr]
+        sent = self._theirs.close_sent
+        if self._theirs.parser_exc is not None and sent is not None:
+            self._failed(sent.code)
+
+    def _failed(self, code: int) -> None:
+        """
+        The first reason to close stands.
+        """
+        self.code = code if self.code is None else self.code
+
+    def _data(self, isText: bool, data: bytes, final: bool) -> None:
+        """
+        A fragment.
+        """
+        if isText:
+            self._text = b""
+        if self._text is not None:
+            self._text += data
+            try:
+                self._text.decode("utf-8")
+            except UnicodeDecodeError as e:
+                if final or e.reason != "unexpected end of data":
+                    self._failed(CloseCode.INVALID_PAYLOAD)
+                    return
+            if final:
+                self._text = None
+        self.payload += data
+
+
+class RandomStreamsTests(SynchronousTestCase):
+    """
+    Random streams of frames, right and wrong, and two readers.
+    """
+
+    def frame(self, random: Random, mask: bool, begun: bool) -> tuple[bytes, bool]:
+        """
+        One frame that fits, mostly.
+
+        @param begun: whether a message has begun.
+        @return: the frame, and whether a message has begun after it.
+        """
+        opcode = random.choice((0, 0, 0, 9, 10)) if begun else random.choice((2, 2, 2, 2, 1, 9, 10))
+        size = random.choice((0, 1, 2, 7, 60, 125))
+        final = opcode > 7 or random.random() < 0.7
+        if opcode < 3 and random.random() < 0.2:
+            size = random.choice((126, 127, 300, 65535, 65536) if random.random() < 0.1 else (126, 200))
+        payload = random.randbytes(size) if opcode == 2 or random.random() < 0.1 else b"a\xc3\xbc" * size
+        payload = payload[:size]
+        wrong = random.random()
+        if wrong < 0.02:
+            opcode = random.randrange(8)
+        elif wrong < 0.04:
+            final = not final
+        elif wrong < 0.06:
+            mask = not mask
+        elif wrong < 0.09 and not begun:
+            opcode, payload = 8, random.choice((b"", b"\x03", b"\x03\xe8bye", b"\x03\xe8\xff", b"\x0b\xb8"))
+        frame = bytearray(encodeFrame(opcode, payload, random.randbytes(4) if mask else None, final))
+        if wrong > 0.99:
+            frame[0] |= random.choice((0x10, 0x20, 0x40))
+        return bytes(frame), not final if opcode < 8 else begun
+
+    def test_two(self) -> None:
+        """
+        Both hear the same payload, Pings and Close, and fail the connection with the same code; wherever the
+        stream is cut.
+        """
+        random = Random(20000)
+        for _ in range(20000):
+            mask = random.random() < 0.7
+            begun, frames = False, []
+            second = SecondReader(mask, 1 << 20)
+            for _ in range(random.randrange(1, 8)):
+                frame, begun = self.frame(random, mask, begun)
+                frames.append(frame)
+                second.feed(frame)
+            stream = b"".join(frames)
+            way = random.randrange(4)
+            if way == 0:
+                pieces = frames
+            else:
+                cuts = sorted(random.randrange(len(stream) + 1) for _ in range(way - 1))
+                pieces = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)])]
+            payload, pings, closed, violation = hear(pieces, mask, views=random.random() < 0.5)
+            code = None if violation is None else violation.code
+            self.assertEqual((pings, closed, code), (second.pings, second.closed, second.code), stream[:300])
+            if code == CloseCode.INVALID_PAYLOAD and way:
+                payload = payload[: len(second.payload)]  # the text before the cut was given already
+            self.assertTrue(payload == second.payload, stream[:300])

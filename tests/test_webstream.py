@@ -205,6 +205,45 @@ class ReceivingTests(OneEnd):
                     self.say(piece)
                 self.assertEqual((recorder.received, recorder.readClosed), (b"one two three", 1))
 
+    def test_bytesOrViews(self) -> None:
+        """
+        A protocol that wants bytes is given bytes, and one that takes views gets views; also where one
+        follows the other.
+        """
+        given: list[Any] = []
+
+        class Viewer(Recorder):
+            """
+            Takes views.
+            """
+
+            def bufferReceived(self, view: memoryview) -> None:
+                """
+                Keep a copy.
+                """
+                given.append((type(view), bytes(view)))
+
+        class Reader(Recorder):
+            """
+            Takes bytes.
+            """
+
+            def dataReceived(self, data: bytes) -> None:
+                """
+                Keep them.
+                """
+                given.append((type(data), data))
+
+        first, second = Reader(), Viewer()
+        self.open(first, messageSize=1 << 20)
+        for size in (3, 300, 70000, 200000):
+            del given[:]
+            for protocol in (first, second):
+                self.stream.wrappedProtocol = protocol
+                self.assertIs(self.stream.wrappedProtocol, protocol)
+                self.stream.bufferReceived(memoryview(self.frame(Opcode.BINARY, b"x" * size)))
+            self.assertEqual(given, [(bytes, b"x" * size), (memoryview, b"x" * size)])
+
     def test_pings(self) -> None:
         """
         Each Ping is answered, in order and with its payload (section 5.5.3), all in one write.

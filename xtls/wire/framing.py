@@ -6,6 +6,10 @@ frames that have arrived as one piece, and gives the payload of an unfinished fr
 reader never keeps more than the head of a frame and one control frame (139 octets).  What is not payload (a
 Ping, the Close, a violation of the standard) is left in attributes, to be looked at after each C{feed}.
 
+There are three ways through a reader, and each leaves to the next what is not as it should be: one binary
+message and nothing else, which is most of what arrives on a connection that waits for answers; such messages
+one after the other; and anything.  All that the standard asks for is asked for in the third.
+
 No input makes a reader raise: whatever a peer sends wrong is a L{ProtocolViolation}, a value, after which the
 reader ignores what follows, as it does after a Close.
 """
@@ -13,166 +17,58 @@ reader ignores what follows, as it does after a Close.
 from __future__ import annotations
 
 import codecs
-from dataclasses import dataclass
-from enum import IntEnum
 from struct import Struct
 from typing import Final
 
+from xtls.wire.frames import (
+    CHUNK,
+    FINAL,
+    LENGTH_16,
+    LENGTH_64,
+    LONGEST_CONTROL,
+    MASKED,
+    WHOLE_BINARY,
+    Buffer,
+    Close,
+    CloseCode,
+    Opcode,
+    ProtocolViolation,
+    encodeClose,
+    encodeFrame,
+    parseClose,
+)
 from xtls.wire.masking import mask
+from xtls.wire.payload import CAPACITY, Payload
 
 __all__ = ["Close", "CloseCode", "FrameReader", "Opcode", "ProtocolViolation", "encodeClose", "encodeFrame"]
 
-Buffer = bytes | memoryview
-
-
-class Opcode(IntEnum):
-    """
-    What a frame is (RFC 6455, section 11.8).
-    """
-
-    CONTINUATION = 0x0
-    TEXT = 0x1
-    BINARY = 0x2
-    CLOSE = 0x8
-    PING = 0x9
-    PONG = 0xA
-
-
-class CloseCode(IntEnum):
-    """
-    Why a connection is closed (RFC 6455, section 7.4.1), as far as xtls says so itself.
-    """
-
-    NORMAL = 1000
-    GOING_AWAY = 1001
-    PROTOCOL_ERROR = 1002
-    #: Never sent: there was a Close frame, and no code in it.
-    NO_STATUS = 1005
-    INVALID_PAYLOAD = 1007
-    TOO_BIG = 1009
-    INTERNAL_ERROR = 1011
-
-
-@dataclass(frozen=True)
-class Close:
-    """
-    The Close frame that the peer sent (RFC 6455, section 5.5.1).
-
-    @ivar code: its status code; L{CloseCode.NO_STATUS} when it has none.
-    """
-
-    code: int
-    reason: str = ""
-
-    @property
-    def clean(self) -> bool:
-        """
-        Whether the peer had nothing to complain of.
-        """
-        return self.code in (CloseCode.NORMAL, CloseCode.GOING_AWAY, CloseCode.NO_STATUS)
-
-
-@dataclass(frozen=True)
-class ProtocolViolation:
-    """
-    What the peer sent is against the standard or our limit: fail the connection (RFC 6455, section 7.1.7).
-
-    @ivar code: the status code to close with.
-    @ivar problem: what was wrong, with the section that says so; short enough for a Close frame.
-    """
-
-    code: CloseCode
-    problem: str
-
-
-#: No control frame has a longer payload (RFC 6455, section 5.5).
-LONGEST_CONTROL: Final = 125
-
-#: The first octet of a frame: no more fragments follow; reserved; the opcode (RFC 6455, section 5.2).
-_FINAL: Final = 0x80
+#: The parts of the first two octets that are not in L{xtls.wire.frames}.
 _RESERVED: Final = 0x70
 _OPCODE: Final = 0x0F
-
-#: A binary message in one frame: nearly all frames begin so.
-_WHOLE_BINARY: Final = _FINAL | Opcode.BINARY
-
-#: The second octet: whether the payload is masked, and its length or one of two that mean "follows".
-_MASKED: Final = 0x80
 _LENGTH: Final = 0x7F
-_LENGTH_16: Final = 126
-_LENGTH_64: Final = 127
 
-_HEAD: Final = Struct(">BB").pack
-_HEAD_16: Final = Struct(">BBH").pack
-_HEAD_64: Final = Struct(">BBQ").pack
-_CODE: Final = Struct(">H")
+#: First octets as numbers: L{Opcode}'s members are much slower.
+_TEXT: Final = int(Opcode.TEXT)
+_CLOSE: Final = FINAL | Opcode.CLOSE
+_PING: Final = FINAL | Opcode.PING
+_CONTROLS: Final = (_CLOSE, _PING, FINAL | Opcode.PONG)
 
-#: Status codes that may be sent: the standard's own, and those registered since (RFC 6455, sections 7.4.1
-#: and 11.7); 3000 to 4999 belong to others (section 7.4.2).
-_SENDABLE: Final = frozenset((1000, 1001, 1002, 1003, *range(1007, 1015)))
+#: From here on a first octet that may come is a control frame's.
+_CONTROL: Final = _CLOSE
+
+#: First octets that may come: where no message has begun, and where one has.
+_BETWEEN: Final = frozenset((_TEXT, FINAL | _TEXT, int(Opcode.BINARY), WHOLE_BINARY, *_CONTROLS))
+_WITHIN: Final = frozenset((int(Opcode.CONTINUATION), FINAL | Opcode.CONTINUATION, *_CONTROLS))
+
+#: Read the lengths that follow.
+_LONG: Final = Struct(">H").unpack_from
+_LONGER: Final = Struct(">Q").unpack_from
+
+#: Octets that are read at a time: what was kept may come before them.
+_MOST: Final = CAPACITY - 139
 
 #: Up to here a copy costs less than to read through a view.
 _SMALL: Final = 16384
-
-_DATA: Final = (Opcode.CONTINUATION, Opcode.TEXT, Opcode.BINARY)
-_CONTROL: Final = (Opcode.CLOSE, Opcode.PING, Opcode.PONG)
-
-
-def encodeFrame(opcode: int, payload: Buffer, maskKey: bytes | None = None, final: bool = True) -> bytes:
-    """
-    One frame (RFC 6455, section 5.2).
-
-    @param payload: a view need only be valid during this call.
-    @param maskKey: four octets; clients mask every frame, servers none (section 5.1).
-    @param final: whether it is the last frame of its message.
-    """
-    size = len(payload)
-    first = opcode | _FINAL if final else opcode
-    if maskKey is None:
-        return b"".join((_head(first, size, 0), payload))
-    return b"".join((_head(first, size, _MASKED), maskKey, mask(payload, maskKey)))
-
-
-def _head(first: int, size: int, masked: int) -> bytes:
-    """
-    The first octet and the length, in its shortest form.
-    """
-    if size < _LENGTH_16:
-        return _HEAD(first, masked | size)
-    if size <= 0xFFFF:
-        return _HEAD_16(first, masked | _LENGTH_16, size)
-    return _HEAD_64(first, masked | _LENGTH_64, size)
-
-
-def encodeClose(code: int, reason: str = "", maskKey: bytes | None = None) -> bytes:
-    """
-    A Close frame (RFC 6455, section 5.5.1).
-
-    @param code: L{CloseCode.NO_STATUS} is sent as an empty payload.
-    @param reason: cut at the last character that fits.
-    """
-    payload = b""
-    if code != CloseCode.NO_STATUS:
-        text = reason.encode("utf-8", "replace")[: LONGEST_CONTROL - _CODE.size]
-        payload = _CODE.pack(code) + text.decode("utf-8", "ignore").encode("utf-8")
-    return encodeFrame(Opcode.CLOSE, payload, maskKey)
-
-
-def parseClose(payload: bytes) -> Close | ProtocolViolation:
-    """
-    Read the payload of a Close frame (RFC 6455, sections 5.5.1 and 7.4).
-    """
-    if not payload:
-        return Close(CloseCode.NO_STATUS)
-    if len(payload) < _CODE.size:
-        return ProtocolViolation(CloseCode.PROTOCOL_ERROR, "half a status code (section 5.5.1)")
-    (code,) = _CODE.unpack_from(payload)
-    if code not in _SENDABLE and not 3000 <= code <= 4999:
-        return ProtocolViolation(CloseCode.PROTOCOL_ERROR, f"{code} is not a status code (section 7.4)")
-    try:
-        return Close(code, payload[_CODE.size :].decode("utf-8"))
-    except UnicodeDecodeError:
-        return ProtocolViolation(CloseCode.INVALID_PAYLOAD, "the reason is not UTF-8 (section 5.5.1)")
 
 
 class FrameReader:
@@ -186,14 +82,18 @@ class FrameReader:
     """
 
     __slots__ = (
-        "_expectMasked",
         "_final",
+        "_following",
         "_inMessage",
         "_kept",
         "_key",
         "_left",
+        "_longestStraight",
+        "_masked",
         "_maxMessage",
         "_room",
+        "_second",
+        "_straight",
         "_text",
         "closed",
         "ended",
@@ -206,7 +106,7 @@ class FrameReader:
         @param expectMasked: whether the peer is a client, which masks (RFC 6455, section 5.1).
         @param maxMessage: the longest message to accept, in octets.
         """
-        self._expectMasked = expectMasked
+        self._masked = MASKED if expectMasked else 0
         self._maxMessage = maxMessage
         self.pings: list[bytes] = []
         self.closed: Close | None = None
@@ -219,119 +119,151 @@ class FrameReader:
         self._inMessage = False  # whether the next data frame must continue a message
         self._room = maxMessage  # octets that the present message may still have
         self._text: codecs.IncrementalDecoder | None = None  # in a text message, what checks it
+        headSize = 6 if expectMasked else 2
+        #: The longest that one short binary message may be, head and payload; and what its second octet has
+        #: more than its length.
+        self._longestStraight = min(LENGTH_16 - 1, maxMessage) + headSize
+        self._second = self._masked - headSize
+        self._following = self._masked + LENGTH_16  # the second octet of longer ones
+        self._straight = self._longestStraight  # 0 while what arrives cannot be a message from its beginning
 
     def feed(self, data: Buffer) -> Buffer:
         """
         Take what has arrived.
 
         @param data: a view need only be valid until the caller is done with the answer.
-        @return: the payload in it, in order, perhaps none.  It may be a view of C{data}.
+        @return: the payload in it, in order, perhaps none; valid until the next call on any reader.  It may
+            be a view of C{data}.
         """
-        if self.ended:
-            return b""
+        size = len(data)
+        straight = self._straight
+        if 6 <= size <= straight:
+            data = bytes(data)
+            if data[0] == WHOLE_BINARY and data[1] == size + self._second:
+                return mask(data[6:], data[2:6]) if self._masked else data[2:]
+        elif straight and 8 < size < CHUNK and data[0] == WHOLE_BINARY and data[1] == self._following:
+            start = 8 if self._masked else 4
+            length = data[2] << 8 | data[3]
+            if length == size - start and LENGTH_16 <= length <= self._maxMessage:
+                return mask(data[start:], bytes(data[4:8])) if self._masked else data[start:]
+        if size <= _MOST:
+            return self._feed(data)
+        view = memoryview(data)
+        return b"".join([bytes(self._feed(view[at : at + _MOST])) for at in range(0, size, _MOST)])
+
+    def _feed(self, data: Buffer) -> Buffer:
+        """
+        Take what can be anything.
+        """
         if self._kept:
             data = self._kept + data
             self._kept = b""
         elif len(data) <= _SMALL:
             data = bytes(data)
-        pieces: list[Buffer] = []
-        at = self._payload(data, 0, pieces) if self._left else 0
+        payload = Payload()
+        at = self._payload(data, 0, payload) if self._left else 0
         while len(data) - at >= 2 and not self.ended:
             if not self._inMessage:
-                at = self._wholeMessages(data, at, pieces)
-            following = self._frame(data, at, pieces)
+                at = self._wholeMessages(data, at, payload)
+            following = self._frame(data, at, payload)
             if following == at:
                 break
             at = following
-        if at < len(data) and not self.ended:
-            self._kept = bytes(data[at:])
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self._kept = b"" if self.ended else bytes(data[at:])
+        self._straight = 0 if self._kept or self._inMessage or self.ended else self._longestStraight
+        return payload.taken()
 
-    def _wholeMessages(self, data: Buffer, at: int, pieces: list[Buffer]) -> int:
+    def _wholeMessages(self, data: Buffer, at: int, payload: Payload) -> int:
         """
-        Read binary messages of up to 64 KiB, each in one frame, as long as there is nothing else: the
-        fast path.  Whatever is not as it should be is left for L{_frame}.
+        Read binary messages of up to 64 KiB, each in one frame, as long as there is nothing else, and not too
+        many.  Whatever is not as it should be is left for L{_frame}.
 
         @return: where the first octet is that does not belong to one.
         """
-        end, longest = len(data), self._maxMessage
-        masked, keySize = (_MASKED, 4) if self._expectMasked else (0, 0)
-        while end - at >= 4 and data[at] == _WHOLE_BINARY:
+        end, longest, began = len(data), self._maxMessage, at
+        masked = self._masked
+        keySize = 4 if masked else 0
+        if payload.size >= CHUNK:
+            payload.settle()
+        append, enough = payload.pieces.append, min(end - 3, at + CHUNK)
+        while at < enough and data[at] == WHOLE_BINARY:
             size = data[at + 1] ^ masked
             start = at + 2 + keySize
-            if size >= _LENGTH_16:
-                if size != _LENGTH_16:
+            if size >= LENGTH_16:
+                if size != LENGTH_16:
                     break
                 size = data[at + 2] << 8 | data[at + 3]
                 start += 2
-                if size < _LENGTH_16:
+                if size < LENGTH_16:
                     break
             stop = start + size
             if stop > end or size > longest:
                 break
             piece = data[start:stop]
-            pieces.append(mask(piece, bytes(data[start - 4 : start])) if masked else piece)
+            append(mask(piece, bytes(data[start - 4 : start])) if masked else piece)
             at = stop
+        payload.size += at - began
         return at
 
-    def _frame(self, data: Buffer, at: int, pieces: list[Buffer]) -> int:
+    def _frame(self, data: Buffer, at: int, payload: Payload) -> int:
         """
         Read one frame of any kind, or a data frame as far as it is there.
 
         @return: where what follows begins; C{at} when there is too little to go on with.
         """
-        if len(data) - at < 2:
+        end = len(data)
+        if end - at < 2:
             return at
         first, second = data[at], data[at + 1]
-        problem = self._headProblem(first, second)
-        if problem:
-            return self._fail(problem, len(data))
-        size, start = second & _LENGTH, at + 2
-        if size >= _LENGTH_16:
-            start += 2 if size == _LENGTH_16 else 8
-            if start > len(data):
+        size = second & _LENGTH
+        if (
+            first not in (_WITHIN if self._inMessage else _BETWEEN)
+            or second & MASKED != self._masked
+            or (first >= _CONTROL and size > LONGEST_CONTROL)
+        ):
+            return self._fail(self._headProblem(first, second), end)
+        start = at + 2
+        if size >= LENGTH_16:
+            longer = size == LENGTH_64
+            start += 8 if longer else 2
+            if start > end:
                 return at
-            following = int.from_bytes(data[at + 2 : start], "big")
-            if following <= (_LENGTH_16 - 1 if size == _LENGTH_16 else 0xFFFF) or following >> 63:
-                return self._fail("a length that is not in its shortest form (section 5.2)", len(data))
-            size = following
+            (size,) = _LONGER(data, at + 2) if longer else _LONG(data, at + 2)
+            if size < (1 << 16 if longer else LENGTH_16) or size >> 63:
+                return self._fail("a length that is not in its shortest form (section 5.2)", end)
         key = None
-        if self._expectMasked:
+        if self._masked:
             start += 4
-            if start > len(data):
+            if start > end:
                 return at
             key = bytes(data[start - 4 : start])
-        if first & _OPCODE in _CONTROL:
-            if start + size > len(data):
-                return at
-            payload = bytes(data[start : start + size])
-            self._control(first & _OPCODE, payload if key is None else mask(payload, key))
-            return start + size
-        if size > self._room:
-            problem = f"a message of more than {self._maxMessage} octets"
-            return self._fail(problem, len(data), CloseCode.TOO_BIG)
-        self._begin(first, size, key)
-        return self._payload(data, start, pieces)
+        if first < _CONTROL:
+            if size > self._room:
+                return self._fail(f"a message of more than {self._maxMessage} octets", end, CloseCode.TOO_BIG)
+            self._begin(first, size, key)
+            return self._payload(data, start, payload)
+        if start + size > end:
+            return at
+        said = bytes(data[start : start + size])
+        self._control(first, said if key is None else mask(said, key))
+        return start + size
 
     def _headProblem(self, first: int, second: int) -> str:
         """
-        What is wrong with the first two octets of a frame (RFC 6455, sections 5.1 to 5.5), if anything.
+        What is wrong with the first two octets of a frame (RFC 6455, sections 5.1 to 5.5).
         """
         opcode = first & _OPCODE
         if first & _RESERVED:
             return "a reserved bit is set (section 5.2)"
-        if bool(second & _MASKED) is not self._expectMasked:
-            return "a frame that is not masked" if self._expectMasked else "a frame that is masked"
-        if opcode in _CONTROL:
-            if not first & _FINAL:
+        if second & MASKED != self._masked:
+            return "a frame that is not masked" if self._masked else "a frame that is masked"
+        if opcode in (Opcode.CLOSE, Opcode.PING, Opcode.PONG):
+            if not first & FINAL:
                 return "a control frame in fragments (section 5.5)"
-            if second & _LENGTH > LONGEST_CONTROL:
-                return "a control frame of more than 125 octets (section 5.5)"
-        elif opcode not in _DATA:
+            return "a control frame of more than 125 octets (section 5.5)"
+        if opcode not in (Opcode.CONTINUATION, Opcode.TEXT, Opcode.BINARY):
             return f"opcode {opcode} is reserved (section 5.2)"
-        elif (opcode == Opcode.CONTINUATION) is not self._inMessage:
-            return "a fragment out of its order (section 5.4)"
-        return ""
+        return "a fragment out of its order (section 5.4)"
 
     def _fail(self, problem: str, end: int, code: CloseCode = CloseCode.PROTOCOL_ERROR) -> int:
         """
@@ -341,15 +273,16 @@ class FrameReader:
         """
         self.violation = ProtocolViolation(code, problem)
         self.ended = True
+        self._left = 0
         return end
 
-    def _control(self, opcode: int, payload: bytes) -> None:
+    def _control(self, first: int, payload: bytes) -> None:
         """
         A control frame is complete (RFC 6455, section 5.5).  A Pong needs no answer, asked for or not.
         """
-        if opcode == Opcode.PING:
+        if first == _PING:
             self.pings.append(payload)
-        elif opcode == Opcode.CLOSE:
+        elif first == _CLOSE:
             self.ended = True
             close = parseClose(payload)
             if isinstance(close, Close):
@@ -361,37 +294,40 @@ class FrameReader:
         """
         A data frame begins.
         """
-        if first & _OPCODE == Opcode.TEXT:
+        if first & _OPCODE == _TEXT:
             self._text = codecs.getincrementaldecoder("utf-8")()
-        self._final = bool(first & _FINAL)
+        self._final = bool(first & FINAL)
         self._inMessage = True
         self._left = size
         self._key = key
         self._room -= size
 
-    def _payload(self, data: Buffer, at: int, pieces: list[Buffer]) -> int:
+    def _payload(self, data: Buffer, at: int, payload: Payload) -> int:
         """
         Take what is there of the present frame's payload.
 
         @return: where what follows begins.
         """
         stop = min(at + self._left, len(data))
-        piece: Buffer = data[at:stop]
         taken = stop - at
         self._left -= taken
-        key = self._key
-        if key is not None:
-            piece = mask(piece, key)
-            turn = taken & 3
-            self._key = key[turn:] + key[:turn]
         ends = self._final and not self._left
+        key = self._key
         if self._text is not None:
+            piece = bytes(data[at:stop]) if key is None else mask(data[at:stop], key)
             try:
-                self._text.decode(bytes(piece), ends)
+                self._text.decode(piece, ends)
             except UnicodeDecodeError:
                 problem = "a text that is not UTF-8 (section 8.1)"
                 return self._fail(problem, len(data), CloseCode.INVALID_PAYLOAD)
-        pieces.append(piece)
+            payload.add(piece)
+        elif key is None:
+            payload.add(data[at:stop])
+        else:
+            payload.addMasked(data, at, stop, key)
+        if key is not None:
+            turn = taken & 3
+            self._key = key[turn:] + key[:turn]
         if ends:
             self._inMessage = False
             self._text = None

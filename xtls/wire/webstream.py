@@ -24,7 +24,17 @@ from twisted.internet.interfaces import IReactorTime, ISSLTransport, ITransport
 from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
 
-from xtls.wire.framing import Close, CloseCode, FrameReader, Opcode, encodeClose, encodeFrame
+from xtls.wire.frames import (
+    CHUNK,
+    LONGEST_BINARY,
+    Close,
+    CloseCode,
+    Opcode,
+    encodeBinary,
+    encodeClose,
+    encodeFrame,
+)
+from xtls.wire.framing import FrameReader
 from xtls.wire.layered import LayeredTransport
 from xtls.wire.masking import nextMaskKey
 from xtls.wire.outflow import Buffer
@@ -35,7 +45,7 @@ __all__ = ["LONGEST_MESSAGE", "WebSocketStream"]
 LONGEST_MESSAGE: Final = 16 << 20
 
 #: What we send in one message, in octets: every peer that we know of takes so much.
-_LONGEST_WRITE: Final = 1 << 18
+_LONGEST_WRITE: Final = LONGEST_BINARY
 
 
 @implementer(ITransport)
@@ -64,12 +74,25 @@ class WebSocketStream(LayeredTransport):
         self._reader = FrameReader(not isClient, messageSize)
         self._frames: list[bytes] = []  # encoded, and not yet given to the outflow
         self._closeSent = False
+        self._wantsBytes = False  # the protocol above does not take views
         self._ping: bytes | None = None  # to be answered when there is room
 
     def _attach(self, transport: Any) -> None:
         super()._attach(transport)
         if ISSLTransport.providedBy(transport):
             alsoProvides(self, ISSLTransport)
+
+    @property
+    def wrappedProtocol(self) -> Any:
+        """
+        The protocol above.
+        """
+        return self._protocol
+
+    @wrappedProtocol.setter
+    def wrappedProtocol(self, protocol: Any) -> None:
+        LayeredTransport.wrappedProtocol.fset(self, protocol)  # type: ignore[attr-defined]
+        self._wantsBytes = not hasattr(protocol, "bufferReceived")
 
     def _hasRoom(self) -> None:
         super()._hasRoom()
@@ -86,23 +109,32 @@ class WebSocketStream(LayeredTransport):
         reader = self._reader
         self._gathered = []
         try:
-            payload: Any = reader.feed(data)
-            if payload and self._paused:  # in connectionMade
-                self._kept += payload
-            elif payload and not self.disconnecting:
-                # Most are bytes already: a protocol that wants bytes is spared a copy.
-                deliver = self._deliver
-                deliver(payload if deliver == self._deliverCopy else memoryview(payload))
+            payload = reader.feed(data)
+            if payload:
+                self._received(payload)
             if reader.pings:
                 self._pong(reader.pings)
                 reader.pings = []
         finally:
-            self._sendGathered()
+            if self._gathered or self._frames:
+                self._sendGathered()
+            else:  # nothing was written meanwhile
+                self._gathered = None
         if reader.ended and not self._peerDone:
             if reader.violation is not None:
                 self.failConnection(reader.violation.code, reader.violation.problem)
             elif reader.closed is not None and not self._paused:
                 self._closed(reader.closed)
+
+    def _received(self, payload: Any) -> None:
+        """
+        Octets of the stream.
+        """
+        if self._paused:  # in connectionMade
+            self._kept += payload
+        elif not self.disconnecting:
+            # Most are bytes already: a protocol that wants bytes is spared a copy.
+            self._deliver(payload if self._wantsBytes else memoryview(payload))
 
     def _pong(self, pings: list[bytes]) -> None:
         """
@@ -151,12 +183,27 @@ class WebSocketStream(LayeredTransport):
         """
         return nextMaskKey() if self.isClient else None
 
+    def write(self, data: Buffer) -> None:
+        """
+        Send.
+
+        @param data: need only be valid during this call.  Nothing is sent after a close was asked for.
+        """
+        if self._gathered is None and self._writing and 0 < len(data) <= _LONGEST_WRITE:
+            self._outflow.write(encodeBinary(data, nextMaskKey() if self.isClient else None))
+        else:
+            super().write(data)
+
     def _send(self, data: Buffer) -> None:
         """
         Encode; what is longer than a message may be is flushed as it goes, so that it is never there twice.
         What is below may use the shared buffers then, of which a view may be.
         """
-        if len(data) <= _LONGEST_WRITE:
+        size = len(data)
+        if size < CHUNK:
+            self._frames.append(bytes(encodeBinary(data, self._key())))
+            return
+        if size <= _LONGEST_WRITE:
             self._frames.append(encodeFrame(Opcode.BINARY, data, self._key()))
             return
         view = memoryview(bytes(data))

@@ -141,7 +141,7 @@ def measured(plan: Plan) -> tuple[list[Result], dict[str, Any]]:
 
 def earlier(paths: Sequence[Path]) -> tuple[list[Result], dict[str, Any]]:
     """
-    What was measured before; what it depends on is that of the last.
+    What was measured before; what it depends on is that of the last, with the peers of all.
     """
     results: list[Result] = []
     every: dict[str, Any] = {}
@@ -149,7 +149,7 @@ def earlier(paths: Sequence[Path]) -> tuple[list[Result], dict[str, Any]]:
         try:
             value = json.loads(path.read_text("utf-8"))
             results += fromJSON(value)
-            every = value["facts"]
+            every = {**value["facts"], "peers": {**every.get("peers", {}), **value["facts"]["peers"]}}
         except (OSError, ValueError, KeyError, TypeError) as e:
             raise SystemExit(f"python -m benchmarks: --from={path}: {e}") from None
     return results, every

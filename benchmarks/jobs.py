@@ -9,7 +9,7 @@ import socket
 import time
 from dataclasses import dataclass, field
 
-from benchmarks.measuring import Usage, busy, usages, used
+from benchmarks.measuring import Usage, busiest, busy, usages, used
 from benchmarks.works import HOST
 
 
@@ -46,6 +46,7 @@ class Load:
     @ivar units: octets, connections or round trips.
     @ivar seconds: in how long.
     @ivar used: processor seconds of the server.
+    @ivar busiest: of the one of its processes that had most.
     @ivar generator: processor seconds of this process.
     @ivar backend: processor seconds of the backend.
     @ivar machine: processor seconds of the machine.
@@ -59,6 +60,7 @@ class Load:
     units: int = 0
     seconds: float = 0.0
     used: float = 0.0
+    busiest: float = 0.0
     generator: float = 0.0
     backend: float = 0.0
     machine: float = 0.0
@@ -151,6 +153,7 @@ class Window:
             units=after.units - before.units,
             seconds=after.now - before.now,
             used=used(before.server, after.server),
+            busiest=busiest(before.server, after.server),
             generator=after.generator - before.generator,
             backend=used(before.backend, after.backend),
             machine=after.machine - before.machine,

@@ -30,10 +30,12 @@ def _front(tables: Sequence[Table]) -> Iterator[str]:
         if ours is None:
             continue
         latency = f"{micro(ours.values.get('p50', 0))}, {micro(ours.values.get('p99', 0))}"
+        usual = f", {table.work.unit}" if table.work.unit else ""
+        measure = usual if table.work.measure == "perUsed" else f", {measureOf(table)}"
         resumed = f"; {percent(ours.values.get('resumed'))} resumed" if table.work.resume else ""
         yield _line(
             [
-                f"{table.work.title}, {measureOf(table)}{resumed}",
+                f"{table.work.title}{measure}{resumed}",
                 number(ours.value),
                 f"{number(best.value)} ({best.peer})" if best is not None else "",
                 times(ours.ratio) if best is not None else "",

@@ -99,6 +99,14 @@ def usages(*pids: int, proc: Path = PROC) -> list[dict[int, Usage]]:
     ]
 
 
+def busiest(before: Mapping[int, Usage], after: Mapping[int, Usage]) -> float:
+    """
+    Processor seconds between two moments, of the one process that had most.
+    """
+    nothing = Usage(0.0, 0.0)
+    return max((usage.own - before.get(pid, nothing).own for pid, usage in after.items()), default=0.0)
+
+
 def used(before: Mapping[int, Usage], after: Mapping[int, Usage]) -> float:
     """
     Processor seconds between two moments.

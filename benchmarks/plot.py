@@ -28,22 +28,35 @@ _LEAST: Final = 1 / 4
 _MOST: Final = 8.0
 _MARKED: Final = ((1 / 4, "¼"), (1 / 2, "½"), (1.0, "1"), (2.0, "2"), (4.0, "4"), (8.0, "8"))
 
-_STYLE: Final = """\
-  svg { --paper: #fff; --ink: #1f2328; --soft: #59636e; --rule: #d1d9e0; --ours: #0a62c9; --goal: #9a6700; }
-  @media (prefers-color-scheme: dark) {
-    svg { --paper: #0d1117; --ink: #e6edf3; --soft: #9198a1; --rule: #3d444d; }
-    svg { --ours: #58a6ff; --goal: #d29922; }
-  }
-  text { font: 12px system-ui, sans-serif; fill: var(--ink); }
-  .soft { fill: var(--soft); }
-  .heading { font-weight: 600; }
-  .ours { fill: var(--ours); }
-  .figure { fill: var(--ours); font-weight: 600; }
-  .other { fill: none; stroke: var(--soft); stroke-width: 1.5; }
-  .rule { stroke: var(--rule); }
-  .even { stroke: var(--ink); }
-  .goal { stroke: var(--goal); stroke-width: 2; }
-"""
+#: Of each class of marks, how it is drawn, and in which colours: on paper, and in the dark.
+_CLASSES: Final = {
+    "paper": ("fill", "#ffffff", "#0d1117"),
+    "ink": ("fill", "#1f2328", "#e6edf3"),
+    "soft": ("fill", "#59636e", "#9198a1"),
+    "ours": ("fill", "#0a62c9", "#58a6ff"),
+    "other": ("stroke", "#59636e", "#9198a1"),
+    "rule": ("stroke", "#d1d9e0", "#3d444d"),
+    "even": ("stroke", "#1f2328", "#e6edf3"),
+    "goal": ("stroke", "#bf5700", "#e0912f"),
+}
+
+
+def _style() -> str:
+    """
+    The style sheet.
+    """
+    light, dark = (
+        "".join(f"  .{name} {{ {colours[0]}: {colours[number]}; }}\n" for name, colours in _CLASSES.items())
+        for number in (1, 2)
+    )
+    return (
+        "  text { font: 12px system-ui, sans-serif; }\n"
+        "  .heading, .figure { font-weight: 600; }\n"
+        "  .other { fill: none; stroke-width: 1.5; }\n"
+        "  .goal { stroke-width: 3; }\n"
+        f"{light}  @media (prefers-color-scheme: dark) {{\n{dark}  }}\n"
+    )
+
 
 #: How each of the others is drawn, by a path around its middle.
 _SHAPES: Final = {
@@ -67,8 +80,8 @@ def place(ratio: float) -> float:
     return round(_LEFT + share * (_WIDTH - _LEFT - _RIGHT), 1)
 
 
-def _text(x: float, y: float, text: str, more: str = "") -> str:
-    return f'<text x="{x:g}" y="{y:g}"{more}>{escape(text)}</text>'
+def _text(x: float, y: float, text: str, kind: str = "ink", anchor: str = "start") -> str:
+    return f'<text x="{x:g}" y="{y:g}" class="{kind}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
 def _vertical(x: float, top: float, bottom: float, kind: str) -> str:
@@ -102,7 +115,7 @@ def _work(table: Table, y: float) -> list[str]:
     """
     One line.
     """
-    parts = [_text(_LEFT - 12, y + 4, table.work.title, ' text-anchor="end"')]
+    parts = [_text(_LEFT - 12, y + 4, table.work.title, anchor="end")]
     if table.goal is not None and not table.goal.absolute:
         parts.append(_vertical(place(table.goal.value), y - 8, y + 8, "goal"))
     for row in sorted(table.rows, key=lambda row: row.peer == OURS):
@@ -110,7 +123,7 @@ def _work(table: Table, y: float) -> list[str]:
             title = f"<title>{escape(row.peer)}: {times(row.ratio)}</title>"
             parts.append(f"<g>{title}{_mark(row.peer, place(row.ratio), y)}</g>")
     if table.ours is not None:
-        parts.append(_text(_WIDTH - 50, y + 4, times(table.ours.ratio), ' class="figure"'))
+        parts.append(_text(_WIDTH - 50, y + 4, times(table.ours.ratio), "figure ours"))
     return parts
 
 
@@ -123,17 +136,15 @@ def plot(tables: Sequence[Table]) -> str:
     height = _TOP + _HEADING * len(fronts) + _LINE * len(drawn) + 40
     bottom = height - 30
     peers = dict.fromkeys(row.peer for table in drawn for row in table.rows if row.peer != OURS)
-    parts = [
-        _text(12, 22, "Work for each processor second, beside the best of the others", ' class="heading"')
-    ]
+    parts = [_text(12, 22, "Ratios to the best of the others; farther to the right is better", "heading ink")]
     parts += _legend(list(peers))
     for ratio, name in _MARKED:
         parts.append(_vertical(place(ratio), _TOP, bottom, "even" if ratio == 1 else "rule"))
-        parts.append(_text(place(ratio), bottom + 18, name, ' text-anchor="middle" class="soft"'))
+        parts.append(_text(place(ratio), bottom + 18, name, "soft", "middle"))
     y = float(_TOP)
     for front in fronts:
         y += _HEADING
-        parts.append(_text(12, y - 6, TITLES[front], ' class="heading"'))
+        parts.append(_text(12, y - 6, TITLES[front], "heading ink"))
         for table in drawn:
             if table.front == front:
                 parts += _work(table, y + _LINE / 2 - 2)
@@ -143,6 +154,6 @@ def plot(tables: Sequence[Table]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
         f'width="{_WIDTH}" height="{height}" '
         'role="img" aria-label="Ratios of xtls and others, work by work">\n'
-        f"<style>\n{_STYLE}</style>\n"
-        f'<rect width="100%" height="100%" fill="var(--paper)"/>\n{body}\n</svg>\n'
+        f"<style>\n{_style()}</style>\n"
+        f'<rect width="100%" height="100%" class="paper"/>\n{body}\n</svg>\n'
     )

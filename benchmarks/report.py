@@ -46,6 +46,8 @@ def measureOf(table: Table) -> str:
     what = f"{work.unit} " if work.unit else ""
     if work.measure == "perUsed":
         return f"{what}in a processor second of the server"
+    if work.measure == "perBusiest":
+        return f"{what}in a processor second of the busiest process"
     if work.measure == "perSecond":
         return f"{what}in a second"
     return work.unit
@@ -81,7 +83,9 @@ def _head(table: Table) -> str:
     """
     What the columns are.
     """
-    figure = {"perUsed": "per cpu s", "perSecond": "per s"}.get(table.work.measure, table.work.unit)
+    figure = {"perUsed": "per cpu s", "perBusiest": "per cpu s", "perSecond": "per s"}.get(
+        table.work.measure, table.work.unit
+    )
     return (
         f"  {'':12}{figure:>10}{'ratio':>7}{'by clock':>11}{'ratio':>7}{'busy':>7}{'load':>7}"
         f"{'p50 us':>10}{'p99 us':>10}{'errors':>7}"

@@ -30,9 +30,10 @@ class Result:
     """
     One round of one work with one server.
 
-    @ivar values: by name: C{perUsed} and C{perSecond} (units in a processor second of the server, and in one
-        by the clock), C{busy} (of the server), C{generator} and C{others} (shares of a processor), C{p50} and
-        C{p99} (seconds), C{resumed} (a share), C{memory} (KiB for each connection), C{seconds}.
+    @ivar values: by name: C{perUsed}, C{perBusiest} and C{perSecond} (units in a processor second of the
+        server, in one of the busiest of its processes, and in a second by the clock), C{busy} (the server),
+        C{generator} and C{others} (shares of a processor), C{p50} and C{p99} (seconds), C{resumed} (a share),
+        C{memory} (KiB for each connection), C{seconds}.
     @ivar errors: connections that failed.
     @ivar trouble: why there are no values, when there are none.
     """

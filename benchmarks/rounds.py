@@ -70,6 +70,7 @@ def valuesOf(load: dict[str, Any]) -> dict[str, float]:
     others = load["machine"] - load["used"] - load["generator"] - load["backend"]
     return {
         "perUsed": load["units"] / used,
+        "perBusiest": load["units"] / max(load["busiest"], 1e-2),
         "perSecond": load["units"] / seconds,
         "busy": load["used"] / seconds,
         "generator": load["generator"] / seconds,

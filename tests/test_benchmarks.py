@@ -125,7 +125,7 @@ class ArgumentsTests(SynchronousTestCase):
         self.assertEqual(
             refusal("--of=tsl"),
             "python -m benchmarks: --of=tsl: there is no 'tsl'; "
-            "expected some of tls, plain, websocket, idle, workers, start, stock, transport\n",
+            "expected some of tls, plain, websocket, idle, workers, start, stock, transport, all\n",
         )
         self.assertEqual(
             refusal("--of=start", "--work=down1"),

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from benchmarks.backend import counted
 from benchmarks.frames import Counter, frame, opening
-from benchmarks.measuring import Usage, below, busy, fields, memory, tree, usages, used
+from benchmarks.measuring import Usage, below, busiest, busy, fields, memory, tree, usages, used
 
 
 def served(payload: bytes, opcode: int = 2) -> bytes:
@@ -149,6 +149,7 @@ class MeasuringTests(SynchronousTestCase):
         """
         before = {1: Usage(1.0, 0.0), 2: Usage(0.5, 0.0)}
         self.assertEqual(used(before, before), 0.0)
+        self.assertEqual(busiest(before, {1: Usage(2.0, 0.0), 3: Usage(1.25, 9.0)}), 1.25)
         self.assertEqual(used(before, {1: Usage(2.0, 0.0), 2: Usage(0.5, 0.0), 3: Usage(0.25, 0.0)}), 1.25)
         self.assertEqual(used(before, {1: Usage(2.0, 0.75)}), 1.25)
         self.assertEqual(used(before, {1: Usage(2.0, 0.0)}), 1.0)

@@ -78,6 +78,7 @@ class StatisticsTests(SynchronousTestCase):
             "generator": 0.4,
             "backend": 0.1,
             "machine": 1.2,
+            "busiest": 0.4,
             "p50": 1.0,
             "p99": 2.0,
             "resumed": 50,
@@ -85,7 +86,7 @@ class StatisticsTests(SynchronousTestCase):
         values = valuesOf(load)
         self.assertEqual((values["perUsed"], values["perSecond"], values["busy"]), (200.0, 50.0, 0.25))
         self.assertAlmostEqual(values["others"], 0.1)
-        self.assertEqual(values["resumed"], 0.5)
+        self.assertEqual((values["resumed"], values["perBusiest"]), (0.5, 250.0))
         self.assertEqual(valuesOf({**load, "used": 0.0})["perUsed"], 10000.0)
 
 
@@ -285,8 +286,7 @@ class MarkdownTests(SynchronousTestCase):
             ["a fact"],
         )
         self.assertIn(
-            "| bulk to the client, MB in a processor second of the server | 3.0 | 2.0 (nginx) | 1.50 | 1.50 "
-            "|  | 1.1 |",
+            "| bulk to the client, MB | 3.0 | 2.0 (nginx) | 1.50 | 1.50 |  | 1.1 |",
             text,
         )
         self.assertIn("100% resumed | 4.0 |  |  |  | 1,000, 2,000 | 1.0 |", text)

@@ -42,8 +42,6 @@ def frame(payload: bytes) -> bytes:
 class Counter:
     """
     Counts the octets of messages in what a server sends.
-
-    @ivar closed: whether the server has closed the connection.
     """
 
     def __init__(self, kept: bytearray | None = None) -> None:
@@ -54,7 +52,6 @@ class Counter:
         self._left = 0
         self._counts = True
         self._head = b""
-        self.closed = False
 
     def count(self, data: bytes | memoryview) -> int:
         """
@@ -94,7 +91,5 @@ class Counter:
             return len(data)
         self._head = b""
         self._left = int.from_bytes(head[2:needed], "big") if needed > 2 else short
-        opcode = head[0] & 0x0F
-        self._counts = opcode < 3
-        self.closed = self.closed or opcode == 8
+        self._counts = head[0] & 0x0F < 3  # not those that control the connection
         return needed - before

@@ -127,18 +127,25 @@ class Program:
         end = time.monotonic() + _PATIENCE
         while not listens(port):
             if self._process.poll() is not None or time.monotonic() > end:
-                said = self._log.read_text("utf-8", "replace").strip().splitlines()[-3:]
-                raise StartError(" | ".join(said) or "it said nothing")
+                raise StartError(self._said())
             time.sleep(0.005)
+
+    def _said(self) -> str:
+        """
+        The last of what it has printed.
+        """
+        lines = self._log.read_text("utf-8", "replace").strip().splitlines()
+        return " | ".join(lines[-3:]) or "it said nothing"
 
     def end(self) -> None:
         """
         Wait until it has ended by itself.
 
-        @raise StartError: when it does not.
+        @raise StartError: when it does not, or not well.
         """
         try:
-            self._process.wait(_PATIENCE)
+            if self._process.wait(_PATIENCE):
+                raise StartError(self._said())
         except subprocess.TimeoutExpired:
             raise StartError(f"it was not done after {_PATIENCE:.0f} seconds") from None
 

@@ -10,7 +10,8 @@ import statistics
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
@@ -31,13 +32,14 @@ _PATIENCE: Final = 60.0
 _SETTLE: Final = 0.4
 
 
-def generator(ground: Ground, job: Job, processors: frozenset[int]) -> subprocess.Popen[str]:
+@contextmanager
+def generator(ground: Ground, job: Job) -> Iterator[subprocess.Popen[str]]:
     """
-    Start the load generator.
+    The load generator, which does a job.
     """
     configuration = ground.folder / "openssl.cnf"
     configuration.write_text(CONFIGURATION, "ascii")
-    return subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "benchmarks.generator", json.dumps(asdict(job))],
         cwd=ground.folder,
         env={**variables(ground.folder), "OPENSSL_CONF": str(configuration)},
@@ -45,8 +47,12 @@ def generator(ground: Ground, job: Job, processors: frozenset[int]) -> subproces
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=preparation(processors),
-    )
+        preexec_fn=preparation(ground.processors.load),
+    ) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
 
 
 def _job(ground: Ground, server: Server, work: Work, plan: Plan) -> Job:
@@ -94,19 +100,15 @@ def load(ground: Ground, job: Job) -> dict[str, Any]:
 
     @raise StartError: when it cannot.
     """
-    running = generator(ground, job, ground.processors.load)
-    try:
-        said, errors = running.communicate(timeout=job.seconds + job.warm + _PATIENCE)
-    except subprocess.TimeoutExpired:
-        running.kill()
-        running.communicate()
-        raise StartError(
-            f"the generator was not done after {_PATIENCE:.0f} seconds more than it had"
-        ) from None
-    if running.returncode or not said:
-        raise StartError(_last(errors))
-    done: dict[str, Any] = json.loads(said)
-    return done
+    with generator(ground, job) as running:
+        try:
+            said, errors = running.communicate(timeout=job.seconds + job.warm + _PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise StartError(f"the generator was not done {_PATIENCE:.0f} seconds after its time") from None
+        if running.returncode or not said:
+            raise StartError(_last(errors))
+        done: dict[str, Any] = json.loads(said)
+        return done
 
 
 def hold(ground: Ground, job: Job) -> tuple[dict[str, Any], float]:
@@ -120,22 +122,16 @@ def hold(ground: Ground, job: Job) -> tuple[dict[str, Any], float]:
         load(ground, replace(job, kind="echo", connections=16, seconds=0.3, warm=0.0))
     time.sleep(_SETTLE)
     before = measuring.memory(job.pid)
-    running = generator(ground, job, ground.processors.load)
-    try:
-        assert running.stdout is not None
+    with generator(ground, job) as running:
+        assert running.stdout is not None and running.stderr is not None
         ready, _, _ = select.select([running.stdout], [], [], _PATIENCE)
         line = running.stdout.readline() if ready else ""
         if not line:
             running.kill()
-            raise StartError(_last(running.communicate()[1]))
+            raise StartError(_last(running.stderr.read()))
         time.sleep(_SETTLE)
-        after = measuring.memory(job.pid)
         done: dict[str, Any] = json.loads(line)
-    finally:
-        with suppress(subprocess.TimeoutExpired):
-            running.communicate("\n", timeout=_PATIENCE)
-        running.kill()
-    return done, (after - before) / max(done["units"], 1)
+        return done, (measuring.memory(job.pid) - before) / max(done["units"], 1)
 
 
 def measure(ground: Ground, server: Server, work: Work, plan: Plan) -> Result:
@@ -171,12 +167,15 @@ def starting(ground: Ground, work: Work, plan: Plan) -> Result:
             helps = [str(script), "--help"]
         command = helps if work.name == "help" else XTLS.command(ground.programs[XTLS.programs], site)
         begun = time.perf_counter()
-        with program(command, folder, ground.processors.server) as running:
-            if work.name == "help":
-                running.end()
-            else:
-                running.wait(port)
-            taken.append(time.perf_counter() - begun)
+        try:
+            with program(command, folder, ground.processors.server) as running:
+                if work.name == "help":
+                    running.end()
+                else:
+                    running.wait(port)
+                taken.append(time.perf_counter() - begun)
+        except StartError as e:
+            return Result("start", work.name, "xtls", 0, trouble=f"it did not start: {e}")
     return Result("start", work.name, "xtls", 0, {"seconds": statistics.median(taken)})
 
 

@@ -65,15 +65,6 @@ class FramesTests(SynchronousTestCase):
             self.assertEqual(sum(counter.count(piece) for piece in pieces), 70305)
             self.assertEqual(sum(keeping.count(memoryview(piece)) for piece in pieces), 70305)
             self.assertEqual(kept, b"a" * 5 + b"b" * 300 + b"c" * 70000)
-            self.assertFalse(counter.closed)
-
-    def test_closed(self) -> None:
-        """
-        A Close frame is noticed, and its payload is not counted.
-        """
-        counter = Counter()
-        self.assertEqual(counter.count(served(b"\x03\xe8", 8)), 0)
-        self.assertTrue(counter.closed)
 
     def test_counted(self) -> None:
         """

@@ -4,13 +4,15 @@ The opening handshakes of WebSocket, as octets.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from random import Random
+from typing import Any
 
+from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.wires import everySplit
 from xtls.errors import OpeningHandshakeError
-from xtls.wire import opening
 from xtls.wire.opening import LONGEST_ANSWER, ClientOpening, answerOpening
 
 #: The key of RFC 6455, section 1.3, and the answer to it.
@@ -40,10 +42,6 @@ class ServerTests(SynchronousTestCase):
     What a server answers.
     """
 
-    def setUp(self) -> None:
-        # made once in a process: whichever test came first would have covered it
-        opening._factory.cache_clear()
-
     def test_answer(self) -> None:
         """
         The answer is that of the standard's example, and tells nothing of the software.
@@ -68,6 +66,38 @@ class ServerTests(SynchronousTestCase):
         ):
             fields = fieldsOf(answerOpening(KEY, offered))
             self.assertEqual(fields.get("Sec-WebSocket-Protocol"), taken)
+
+    def test_asAutobahnAnswers(self) -> None:
+        """
+        It is what autobahn answers, octet for octet.
+        """
+        from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+
+        class Server(WebSocketServerProtocol):
+            """
+            Takes C{binary}.
+            """
+
+            def onConnect(self, request: Any) -> str | None:
+                """
+                Choose the subprotocol.
+                """
+                return "binary" if "binary" in request.protocols else None
+
+        factory = WebSocketServerFactory(url="ws://localhost", protocols=["binary"], reactor=object())
+        factory.setProtocolOptions(openHandshakeTimeout=0)
+        factory.server = ""
+        random = Random(13)
+        for offered in ([], ["binary"], ["base64"], ["base64", "binary"]):
+            key = b64encode(random.randbytes(16))
+            lines = ["GET / HTTP/1.1", "Host: localhost", "Upgrade: websocket", "Connection: Upgrade"]
+            lines += ["Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {key.decode()}"]
+            lines += [f"Sec-WebSocket-Protocol: {', '.join(offered)}"] if offered else []
+            server, sent = Server(), StringTransport()
+            server.factory = factory
+            server.makeConnection(sent)
+            server.dataReceived("\r\n".join([*lines, "", ""]).encode())
+            self.assertEqual(answerOpening(key, [each.encode() for each in offered]), sent.value())
 
     def test_wrongKey(self) -> None:
         """
@@ -306,13 +336,13 @@ class AnswerTests(SynchronousTestCase):
             Cannot read.
             """
 
-            def dataReceived(self, data: bytes) -> None:
+            def judge(self, answer: bytes) -> str | None:
                 """
                 Fail.
                 """
                 raise ZeroDivisionError("what?")
 
-        self.opening._client = Broken()
+        self.opening._asking = Broken()  # type: ignore[assignment]
         self.assertIn("what?", self.refused(self.answer).problem)
 
     def test_random(self) -> None:

@@ -1,29 +1,23 @@
 """
 The opening handshakes of WebSocket (RFC 6455, section 4), both sides, as octets in and octets out.
 
-autobahn makes and checks what is sent.  It gets a transport of its own that only keeps what is written, sees
-one head of known form, and is dropped when that is answered: no octet of the stream ever reaches it, and no
-timer of it is ever set.  What it would let through by its way of reading (it splits lines at characters that
-are no line ends, and joins fields that may come only once) it does not get to see: the server's side is given
-a request made of checked values, the client's side only answers that are HTTP to the letter.
+What a server answers is one of two heads, with a hash of the client's key in it; the request has been judged
+by then, so there is nothing else to do.  What a client sends, and whether the answer is one to that, is
+autobahn's work (L{xtls.wire.asking}), which is imported when the first one asks.  autobahn gets only answers
+that are HTTP to the letter: it splits lines at characters that are no line ends, and joins fields that may
+come only once.
 """
 
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
-from functools import cache
-from typing import Any, Final
+from hashlib import sha1
+from typing import Final
 from urllib.parse import quote, urlsplit
 
 import idna
-from autobahn.twisted.websocket import (
-    WebSocketClientFactory,
-    WebSocketClientProtocol,
-    WebSocketServerFactory,
-    WebSocketServerProtocol,
-)
-from autobahn.websocket.types import ConnectingRequest, ConnectionRequest
 
 from xtls import __version__
 from xtls.errors import OpeningHandshakeError
@@ -40,6 +34,18 @@ LONGEST_ANSWER: Final = 16384
 _LONGEST_QUOTE: Final = 200
 
 _HEAD_END: Final = b"\r\n\r\n"
+
+#: A client's key: 16 octets in base64.  And what is hashed behind it (RFC 6455, section 1.3).
+_KEY: Final = re.compile(rb"[A-Za-z0-9+/]{22}==")
+_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+#: What a server says, without and with the subprotocol, up to the hash.
+_ACCEPTED: Final = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+)
+_ACCEPTED_BINARY: Final = _ACCEPTED.replace(
+    b"Sec-WebSocket-Accept", b"Sec-WebSocket-Protocol: %s\r\nSec-WebSocket-Accept" % SUBPROTOCOL.encode()
+)
 
 #: The head of a response (RFC 9112, sections 4 and 5): no bare line ends, no folding, no control characters.
 _ANSWER: Final = re.compile(
@@ -61,84 +67,6 @@ _FIELD_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
 _PORTS: Final = {"ws": 80, "wss": 443}
 
 
-class _Pocket:
-    """
-    The transport that autobahn sees: what is written is kept, and nothing else happens.
-
-    @ivar written: all that was written.
-    """
-
-    def __init__(self) -> None:
-        self.written = b""
-
-    def write(self, data: bytes) -> None:
-        """
-        Keep octets.
-        """
-        self.written += data
-
-
-class _Opening:
-    """
-    What both of autobahn's protocols are changed by.
-
-    @ivar opened: whether the handshake has succeeded.
-    @ivar problem: why it has failed.
-    """
-
-    opened = False
-    problem = ""
-
-    def _onOpen(self) -> None:
-        self.opened = True
-
-    def failHandshake(self, reason: str, code: int = 400, responseHeaders: object = None) -> None:
-        """
-        The handshake has failed.
-        """
-        self.problem = reason
-
-
-class _ServerOpening(_Opening, WebSocketServerProtocol):  # type: ignore[misc]
-    """
-    The server's side.
-    """
-
-    def onConnect(self, request: ConnectionRequest) -> str | None:
-        """
-        Choose the subprotocol.
-        """
-        return SUBPROTOCOL if SUBPROTOCOL in request.protocols else None
-
-
-class _ClientOpening(_Opening, WebSocketClientProtocol):  # type: ignore[misc]
-    """
-    The client's side.
-    """
-
-    asked: ConnectingRequest
-
-    def onConnecting(self, transport_details: object) -> ConnectingRequest:
-        """
-        What to ask for.
-        """
-        return self.asked
-
-
-@cache
-def _factory(kind: type[Any], protocol: type[Any]) -> Any:
-    """
-    The factory that autobahn's protocols have their settings from: made once, with the deadlines off, since
-    they would be on the one global reactor.
-    """
-    factory = kind(url="ws://localhost", protocols=[SUBPROTOCOL], reactor=object())
-    factory.setProtocolOptions(openHandshakeTimeout=0, closeHandshakeTimeout=0)
-    factory.protocol = protocol
-    factory.server = ""
-    factory.noisy = False
-    return factory
-
-
 def answerOpening(key: bytes, subprotocols: Iterable[bytes] = ()) -> bytes:
     """
     What a server answers to a client's opening handshake (RFC 6455, section 4.2.2).
@@ -149,23 +77,11 @@ def answerOpening(key: bytes, subprotocols: Iterable[bytes] = ()) -> bytes:
     @return: the head of the response, after which the stream begins.
     @raise OpeningHandshakeError: if the key is wrong; with the status to answer.
     """
-    lines = [
-        b"GET / HTTP/1.1",
-        b"Host: localhost",
-        b"Upgrade: websocket",
-        b"Connection: Upgrade",
-        b"Sec-WebSocket-Version: 13",
-        b"Sec-WebSocket-Key: " + key,
-    ]
-    if SUBPROTOCOL.encode() in subprotocols:
-        lines.append(b"Sec-WebSocket-Protocol: " + SUBPROTOCOL.encode())
-    server = _factory(WebSocketServerFactory, _ServerOpening).buildProtocol(None)
-    pocket = _Pocket()
-    server.makeConnection(pocket)
-    server.dataReceived(b"\r\n".join(lines) + _HEAD_END)
-    if not server.opened:
-        raise OpeningHandshakeError(_quoted(server.problem), 400)
-    return pocket.written
+    if _KEY.fullmatch(key) is None:
+        raise OpeningHandshakeError("the Sec-WebSocket-Key is not 16 octets in base64", 400)
+    accept = b64encode(sha1(key + _GUID, usedforsecurity=False).digest())
+    head = _ACCEPTED_BINARY if SUBPROTOCOL.encode() in subprotocols else _ACCEPTED
+    return head + accept + _HEAD_END
 
 
 class ClientOpening:
@@ -185,15 +101,13 @@ class ClientOpening:
         """
         self.rest = b""
         self._data = b""
-        self._client: Any = _factory(WebSocketClientFactory, _ClientOpening).buildProtocol(None)
+        from xtls.wire.asking import Asking  # imports autobahn, which servers do without
+
         scheme, host, port, resource = _parseURL(url)
-        self._client.asked = ConnectingRequest(
-            host, port, resource, _checked(headers or {}), f"xtls/{__version__}", None, [SUBPROTOCOL]
-        )
-        pocket = _Pocket()
-        self._client.makeConnection(pocket)
+        agent = f"xtls/{__version__}"
+        self._asking = Asking(host, port, resource, _checked(headers or {}), agent, SUBPROTOCOL)
         default = f"Host: {host}:{_PORTS[scheme]}\r\n".encode()
-        self.request = pocket.written.replace(default, f"Host: {host}\r\n".encode())
+        self.request = self._asking.request.replace(default, f"Host: {host}\r\n".encode())
 
     def receive(self, data: bytes) -> bool:
         """
@@ -231,12 +145,12 @@ class ClientOpening:
         if status != 101:
             raise OpeningHandshakeError(_refusal(status, answer[2] or b"", answer[3]), status)
         try:
-            self._client.dataReceived(_NOT_ASCII.sub(b"?", head))
+            problem = self._asking.judge(_NOT_ASCII.sub(b"?", head))
         except Exception as e:
             # What autobahn cannot read is wrong, whatever it makes of it.
             raise OpeningHandshakeError(f"the server's answer cannot be read: {_quoted(str(e))}", 101) from e
-        if not self._client.opened:
-            raise OpeningHandshakeError(f"the server's answer is wrong: {_quoted(self._client.problem)}", 101)
+        if problem is not None:
+            raise OpeningHandshakeError(f"the server's answer is wrong: {_quoted(problem)}", 101)
         return True
 
 

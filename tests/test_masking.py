@@ -68,7 +68,25 @@ class MaskTests(SynchronousTestCase):
                 return SimpleNamespace(USES_NVX=False)
             raise ImportError(name)
 
-        self.assertIs(masking.masker(load), masking.maskPure)
+        data, key = Random(2).randbytes(5000), b"abcd"
+        self.assertEqual(masking.masker(load)(data, key), plainly(data, key))
+
+    def test_whenNeeded(self) -> None:
+        """
+        autobahn, which takes long to import, is not imported before there is a long piece, and then once.
+        """
+        loaded = []
+
+        def load(name: str) -> Any:
+            loaded.append(name)
+            raise ImportError(name)
+
+        way = masking.masker(load)
+        way(bytes(2047), b"abcd")
+        self.assertEqual(loaded, ["websockets.speedups"])
+        for _ in range(3):
+            way(bytes(2048), b"abcd")
+        self.assertEqual(loaded, ["websockets.speedups", "autobahn.websocket"])
 
     def test_keys(self) -> None:
         """

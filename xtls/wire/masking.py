@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib import import_module
 from typing import Any, Final
 
@@ -62,21 +63,32 @@ def masker(load: Callable[[str], Any] = import_module) -> Callable[[_Buffer, byt
         return best
     except (ImportError, AttributeError):
         pass
-    try:
-        if not load("autobahn.websocket").USES_NVX:
-            return maskPure
-        create = load("autobahn.websocket.xormasker").create_xor_masker
-    except (ImportError, AttributeError):
-        return maskPure
 
-    def maskNatively(data: _Buffer, key: bytes) -> bytes:
-        size = len(data)
-        if size < _SHORTEST_PIECE:
+    @cache
+    def native() -> Callable[[bytes, int], Any] | None:
+        """
+        What makes autobahn's maskers, if it has one.  autobahn takes longer to import than the rest of xtls,
+        so that is put off until there is a long piece.
+        """
+        try:
+            if load("autobahn.websocket").USES_NVX:
+                create: Callable[[bytes, int], Any] = load("autobahn.websocket.xormasker").create_xor_masker
+                return create
+        except (ImportError, AttributeError):
+            pass
+        return None
+
+    def maskWithout(data: _Buffer, key: bytes) -> bytes:
+        """
+        Mask without C{websockets}.
+        """
+        create = native() if len(data) >= _SHORTEST_PIECE else None
+        if create is None:
             return maskPure(data, key)
-        masked: bytes = create(key, size).process(data)
+        masked: bytes = create(key, len(data)).process(data)
         return masked
 
-    return maskNatively
+    return maskWithout
 
 
 def _maskKeys() -> Iterator[bytes]:

@@ -270,6 +270,15 @@ class RunTests(ReactorCase):
         self.reactor.stoppedBy(signal.SIGTERM)
         self.assertEqual(self.reactor._exitSignal, signal.SIGTERM)
 
+    def test_twice(self) -> None:
+        """
+        A second C{SIGTERM} is no error.
+        """
+        self.reactor.callWhenRunning(self.reactor.sigTerm, signal.SIGTERM)
+        self.reactor.callWhenRunning(self.reactor.sigTerm, signal.SIGTERM)
+        self.reactor.run(installSignalHandlers=False)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
     def test_queued(self) -> None:
         """
         What was asked for is called, once, also when something before it fails.
@@ -365,6 +374,42 @@ class ForkedTests(ReactorCase):
         self.poll()
         self.assertEqual(self.port.taken, [1, 1])
 
+    def test_patrol(self) -> None:
+        """
+        From time to time a process joins the line anew, to find what others have left lying; not while it
+        rests.
+        """
+        self.fork()
+        registered: list[int] = []
+        poller = self.reactor._poller
+        self.addCleanup(poller.close)
+
+        class Poller:
+            """
+            Notes what is registered.
+            """
+
+            def register(self, fd: int, events: int) -> None:
+                """
+                Note it.
+                """
+                registered.append(fd)
+                poller.register(fd, events)
+
+            unregister = staticmethod(poller.unregister)
+            poll = staticmethod(poller.poll)
+            close = staticmethod(poller.close)
+
+        self.reactor._poller = Poller()
+        self.clock.advance(1)
+        self.clock.advance(1)
+        self.assertEqual(registered, [self.port.fileno()] * 2)
+        self.clock.advance(0.9995)
+        self.isAhead = True
+        self.poll(waiting=1)
+        self.clock.advance(0.0005)
+        self.assertEqual(registered, [self.port.fileno()] * 2)
+
     def test_stopSharing(self) -> None:
         """
         A process may stop listening; also while it rests, and while it accepts.
@@ -388,6 +433,7 @@ class ForkedTests(ReactorCase):
         self.fork()
         self.poll(waiting=1)
         self.assertNotIn(self.port, self.reactor.getReaders())
+        self.reactor.stopSharing()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
 

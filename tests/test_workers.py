@@ -5,7 +5,7 @@ The parent of workers, and a worker, with an operating system in memory.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, cast
@@ -76,6 +76,7 @@ class _System:
         """
         Send a signal, and end for it.
         """
+        assert self.children[pid] is None
         self.killed.append((pid, number))
         if self.obedient and number == signal.SIGTERM:
             self.children[pid] = 0
@@ -115,6 +116,7 @@ class _Signals:
     """
     Signals that come as the test says.
 
+    @ivar late: those that come a moment later.
     @ivar turns: what happens while each wait lasts, and says which signals come then.
     """
 
@@ -124,6 +126,7 @@ class _Signals:
         self.waits: list[float | None] = []
         self.begun = False
         self.isHeld = False
+        self.late: list[int] = []
         self.handlers: Mapping[int, Any] = {}
 
     def begin(self) -> None:
@@ -138,10 +141,13 @@ class _Signals:
         """
         self.begun = False
 
-    def wait(self, descriptors: Mapping[int, Any], timeout: float | None) -> tuple[list[int], list[int]]:
+    def wait(self, descriptors: Iterable[int], timeout: float | None) -> tuple[list[int], list[int]]:
         """
         Wait for what the test says, and else as long as may be.
         """
+        if descriptors == ():
+            found, self.late = self.late, []
+            return found, []
         self.waits.append(timeout)
         if self.turns:
             numbers = self.turns.pop(0)()
@@ -382,6 +388,19 @@ class ParentTests(WorkersCase):
         self.assertEqual(numbers, [signal.SIGTERM] * 2 + [signal.SIGKILL] * 2)
         self.assertEqual((self.reactor.endedBy, self.now), (signal.SIGINT, 1000))
 
+    def test_together(self) -> None:
+        """
+        When all are told to end at once, it is no accident that workers have ended before their parent heard.
+        """
+        self.signals.late = [signal.SIGTERM]
+        self.turns(self.die(100, 0), self.die(101, 0))
+        self.workers(self.loop)
+        self.assertEqual(
+            self.logged()[1:],
+            [f"worker {n} ({99 + n}) ended: status 0; connections that it had: 0" for n in (1, 2)],
+        )
+        self.assertEqual(self.reactor.endedBy, signal.SIGTERM)
+
     def test_status(self) -> None:
         """
         One line about everything, for who asks; and handlers of other signals have what they ask for.
@@ -502,8 +521,9 @@ class WorkerTests(WorkersCase):
         verifyObject(IReadDescriptor, lifeline)
         self.assertEqual((lifeline.fileno(), lifeline.logPrefix()), (2, "parent"))
         self.assertIs(lifeline.doRead(), CONNECTION_LOST)
-        self.assertEqual(self.reactor.asked, ["forked", "stop"])
-        lifeline.connectionLost(Failure(CONNECTION_LOST))
+        for _ in range(2):
+            lifeline.connectionLost(Failure(CONNECTION_LOST))
+            self.assertEqual(self.reactor.asked, ["forked", "stop"])
 
     def test_leaves(self) -> None:
         """

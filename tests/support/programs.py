@@ -137,12 +137,14 @@ class Program:
         folder: Path,
         *,
         pipe: bool = False,
+        stdin: socket.socket | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> None:
         """
         @param test: ends the program when it ends itself.
         @param folder: where it runs; also its home folder.
         @param pipe: whether its standard input is a pipe, and not empty.
+        @param stdin: its standard input, when that is a socket.
         """
         words = [find(str(command[0])), *map(str, command[1:])]
         self._log = Path(test.mktemp()).absolute()
@@ -151,7 +153,7 @@ class Program:
                 words,
                 cwd=folder,
                 env=environment(folder, variables),
-                stdin=subprocess.PIPE if pipe else subprocess.DEVNULL,
+                stdin=subprocess.PIPE if pipe else subprocess.DEVNULL if stdin is None else stdin.fileno(),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

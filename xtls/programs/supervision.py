@@ -38,6 +38,7 @@ class Life:
     @ivar begun: when.
     @ivar tally: its connections.
     @ivar leaving: whether another has its place already, and it only waits for its connections to end.
+    @ivar status: how the process has ended, as L{howEnded} takes it; L{None} while it runs.
     """
 
     number: int
@@ -45,6 +46,7 @@ class Life:
     begun: float
     tally: Tally
     leaving: bool = False
+    status: int | None = None
 
 
 @dataclass

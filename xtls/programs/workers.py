@@ -163,12 +163,20 @@ class Workers:
         numbers, readable = self.signals.wait(self._pipes, self._supervision.wait(self.clock()))
         for fd in readable:
             self._read(fd)
-        self._reap()
+        lives = self._supervision.lives
+        for life in lives:
+            life.status = self.system.ended(life.pid)
+        if any(life.status is not None for life in lives):
+            # perhaps all were told to end, and not the parent alone, which hears of it last
+            numbers += self.signals.wait((), 0)[0]
         for number in numbers:
             self._signalled(number)
+        for life in lives:
+            if life.status is not None:
+                self._bury(life, life.status)
         for life in self._supervision.overdue(self.clock()):
             _log.error("worker {number} ({pid}) does not end: killed", number=life.number, pid=life.pid)
-            self.system.kill(life.pid, signal.SIGKILL)
+            self._tell(life, signal.SIGKILL)
         self._reactor.callQueued()
 
     def _signalled(self, number: int) -> None:
@@ -179,7 +187,7 @@ class Workers:
             again = self._supervision.stopping
             self._endedBy = self._endedBy or number
             for life in self._supervision.stop(self.clock()):
-                self.system.kill(life.pid, signal.SIGKILL if again else signal.SIGTERM)
+                self._tell(life, signal.SIGKILL if again else signal.SIGTERM)
         elif number == signal.SIGHUP:
             self._replace()
         elif number == signal.SIGUSR2:
@@ -193,7 +201,14 @@ class Workers:
             _log.error("workers are not replaced: too many still wait for their connections to end")
             return
         for life in self._supervision.replace(self.clock()):
-            self.system.kill(life.pid, signal.SIGHUP)
+            self._tell(life, signal.SIGHUP)
+
+    def _tell(self, life: Life, number: int) -> None:
+        """
+        Send a signal to a worker; if it has ended, its number may be that of another process by now.
+        """
+        if life.status is None:
+            self.system.kill(life.pid, number)
 
     def _read(self, fd: int) -> bool:
         """
@@ -210,30 +225,26 @@ class Workers:
             self.system.close(fd)
         return bool(data)
 
-    def _reap(self) -> None:
+    def _bury(self, life: Life, status: int) -> None:
         """
-        See who has ended.
+        A worker has ended.
         """
-        for life in self._supervision.lives:
-            status = self.system.ended(life.pid)
-            if status is None:
-                continue
-            for fd in [fd for fd, (pid, _) in self._pipes.items() if pid == life.pid]:
-                while self._read(fd):
-                    pass
-                if self._pipes.pop(fd, None):  # a program that it started has it too
-                    self.system.close(fd)
-            expected = self._supervision.stopping or life.leaving
-            wait = self._supervision.ended(life.pid, self.clock())
-            (_log.info if expected and not status else _log.error)(
-                "worker {number} ({pid}) ended: {how}; connections that it had: {connections}{following}",
-                number=life.number,
-                pid=life.pid,
-                how=howEnded(status),
-                connections=life.tally.now,
-                following="" if wait is None else f"; another takes its place {_when(wait)}",
-            )
-            life.tally.free()
+        for fd in [fd for fd, (pid, _) in self._pipes.items() if pid == life.pid]:
+            while self._read(fd):
+                pass
+            if self._pipes.pop(fd, None):  # a program that it started has it too
+                self.system.close(fd)
+        expected = (self._supervision.stopping or life.leaving) and status in (0, -signal.SIGTERM)
+        wait = self._supervision.ended(life.pid, self.clock())
+        (_log.info if expected else _log.error)(
+            "worker {number} ({pid}) ended: {how}; connections that it had: {connections}{following}",
+            number=life.number,
+            pid=life.pid,
+            how=howEnded(status),
+            connections=life.tally.now,
+            following="" if wait is None else f"; another takes its place {_when(wait)}",
+        )
+        life.tally.free()
 
     def _work(self, tally: Tally, writing: int, loop: Callable[[], None]) -> None:
         """
@@ -314,15 +325,15 @@ class _Lifeline:
 
     def doRead(self) -> Any:
         """
-        The parent is gone.
+        There is nothing to read but its end.
         """
-        self._gone()
         return CONNECTION_LOST
 
     def connectionLost(self, reason: Failure) -> None:
         """
-        Nothing else depends on it.
+        The parent is gone, or this process ends.
         """
+        self._gone()
 
     def logPrefix(self) -> str:
         """

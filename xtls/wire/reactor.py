@@ -21,6 +21,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from select import EPOLLIN, EPOLLOUT, epoll
+from types import FrameType
 from typing import Any, Final
 
 from twisted.internet.epollreactor import EPollReactor
@@ -37,6 +38,9 @@ _ONE_OF_MANY: Final[int] = EPOLLIN | getattr(select, "EPOLLEXCLUSIVE", 0)
 #: may not be able to take any.
 _REST: Final = 0.001
 
+#: How often a process looks for connections that another one was woken for and did not take, in seconds.
+_PATROL: Final = 1.0
+
 #: How many connections a process takes at once at most, from a port that it shares.
 _MOST: Final = 64
 
@@ -52,6 +56,7 @@ class Reactor(EPollReactor):
         super().__init__()
         # the ports that other processes have too, and where this one rests, the call that ends it
         self._shared: dict[Any, IDelayedCall | None] = {}
+        self._patrol: IDelayedCall | None = None
 
     def runWithin(self, main: Callable[[Callable[[], None]], object]) -> None:
         """
@@ -71,6 +76,15 @@ class Reactor(EPollReactor):
             loop()
         else:
             main(loop)
+
+    def sigTerm(self, number: int, frame: FrameType | None = None) -> None:
+        """
+        C{SIGTERM} stops the loop.  It may come twice, as when all processes of a service get it from the
+        system and from one another; the second changes nothing.
+        """
+        if self._exitSignal is None:
+            self._exitSignal = number
+            super().sigTerm(number, frame)
 
     def stoppedBy(self, number: int) -> None:
         """
@@ -159,6 +173,7 @@ class Reactor(EPollReactor):
         waker.connectionLost(None)
         self.waker = None
         self.installWaker()
+        self._patrol = self.callLater(_PATROL, self._look)
         # before all descriptors are closed, which for such a port would be for all processes
         self.addSystemEventTrigger("before", "shutdown", self.stopSharing)
 
@@ -173,6 +188,20 @@ class Reactor(EPollReactor):
             else:
                 joining.cancel()
         self._shared.clear()
+        if self._patrol is not None:
+            self._patrol.cancel()
+            self._patrol = None
+
+    def _look(self) -> None:
+        """
+        Find connections for which the kernel has woken a process that is stuck, stopped, or dead since then:
+        who joins the line is told of those that wait.
+        """
+        self._patrol = self.callLater(_PATROL, self._look)
+        for port, joining in self._shared.items():
+            if joining is None:
+                self.removeReader(port)
+                self._join(port)
 
     def _share(self, port: Any, ahead: Callable[[], bool]) -> None:
         """

@@ -176,7 +176,7 @@ class SharingTests(WorkersCase):
 
     def test_sockets(self) -> None:
         """
-        Unix sockets, and sockets that somebody else has bound, are shared too; the file is removed in the end.
+        Unix sockets, and sockets that others have bound, are shared too; the file is removed at the end.
         """
         listening = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(listening.close)
@@ -223,8 +223,8 @@ class EndingTests(WorkersCase):
         connections = [self.connect(number) for _ in range(6)]
         served = [self.servedBy(port, each) for each in connections]
         os.kill(pids[0], signal.SIGKILL)
-        count = served.count(1)
-        port.waitFor(rf"worker 1 \({pids[0]}\) ended: signal 9 \(SIGKILL\); connections that it had: {count}; ")
+        beginning = rf"worker 1 \({pids[0]}\) ended: signal 9 \(SIGKILL\)"
+        port.waitFor(rf"{beginning}; connections that it had: {served.count(1)}; ")
         for worker, connection in zip(served, connections, strict=True):
             if worker == 1:
                 self.assertEqual(readAll(connection), b"")

@@ -16,6 +16,7 @@ import re
 from base64 import b64decode
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
@@ -89,13 +90,26 @@ class RequestHead:
 
         @param name: in lower case.
         """
-        return tuple(value for each, value in self.fields if each == name)
+        return self._values.get(name, ())
+
+    @cached_property
+    def _values(self) -> dict[bytes, tuple[bytes, ...]]:
+        """
+        The values by their names: a decision asks for a dozen.
+        """
+        values: dict[bytes, tuple[bytes, ...]] = {}
+        for name, value in self.fields:
+            values[name] = (*values.get(name, ()), value)
+        return values
 
     def tokens(self, name: bytes) -> tuple[bytes, ...]:
         """
         The members of a list that fields of a name make together (RFC 9110, section 5.6.1).
         """
-        members = b",".join(self.all(name)).split(b",")
+        values = self.all(name)
+        if not values:
+            return ()
+        members = b",".join(values).split(b",")
         return tuple(stripped for member in members if (stripped := member.strip(b" \t")))
 
     @property

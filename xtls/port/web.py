@@ -9,13 +9,13 @@ decision, L{WebFactory.decide}; and then the connection is handed over.
 from __future__ import annotations
 
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any, Final
 
 from twisted.internet.interfaces import (
     IAddress,
-    IDelayedCall,
     IHalfCloseableProtocol,
     IProtocol,
     IProtocolFactory,
@@ -45,6 +45,7 @@ from xtls.port.requesthead import (
 from xtls.port.upgrades import UpgradePolicy
 from xtls.trust.certificates import defaultNames
 from xtls.wire.addresses import addressName
+from xtls.wire.deadlines import Deadline, deadlinesOf
 from xtls.wire.handover import handOver
 from xtls.wire.websocket import WebSocketAcceptor
 
@@ -148,8 +149,10 @@ class WebFactory(Factory):
         """
         Why a page of this origin may not open a WebSocket, if it may not.
         """
+        if not head.all(b"origin"):
+            return None
         secure = ISSLTransport.providedBy(transport)
-        names = self._names if _isLoopback(transport.getHost()) else None
+        names = self._names if _isLoopback(getattr(transport.getHost(), "host", None)) else None
         if originAllowed(head, self.options.websocketOrigin, secure=secure, names=names):
             return None
         return _OTHER_ORIGIN
@@ -237,15 +240,18 @@ class WebFactory(Factory):
         return "\r\n".join(lines).encode("ascii") + (content if withContent else b"")
 
 
-def _isLoopback(address: Any) -> bool:
+@lru_cache(maxsize=64)  # a machine has few
+def _isLoopback(host: str | None) -> bool:
     """
     Whether an address leads nowhere but to this machine.
+
+    @param host: an IP address; L{None} for a Unix socket.
     """
     try:
-        host = ip_address(address.host)
-    except (AttributeError, ValueError):  # that of a Unix socket
+        address = ip_address(host)  # type: ignore[arg-type]
+    except ValueError:
         return False
-    return (getattr(host, "ipv4_mapped", None) or host).is_loopback
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def _redirection(head: RequestHead) -> BadRequest:
@@ -268,18 +274,19 @@ class WebProtocol(Protocol):
     """
 
     transport: Any
+    takesAtOnce = True  # octets, as soon as it is connected
 
     def __init__(self, factory: WebFactory) -> None:
         self.factory: WebFactory = factory
         self._reader = HeadReader(factory.options.httpHeadSize)
-        self._deadline: IDelayedCall | None = None
+        self._deadline: Deadline | None = None
 
     def connectionMade(self) -> None:
         """
         Wait for the head of a request, but not for long.
         """
         web = self.factory
-        self._deadline = web.clock.callLater(web.options.httpTimeout, self._tooSlow)
+        self._deadline = deadlinesOf(web.clock).within(web.options.httpTimeout, self._tooSlow)
 
     def dataReceived(self, data: bytes) -> None:
         """

@@ -163,8 +163,8 @@ class EngineTests(_Base):
         client, server = self.established()
         client.close()
         self.pair.flush()
-        watched: Any = Fed(server._records)
-        server._records = watched
+        watched: Any = Fed(server.records)
+        server.records = watched
         self.pair.receive(server, b"GET / HTTP/1.1\r\n\r\n")
         self.assertEqual(watched.fed, [])
 

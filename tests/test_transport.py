@@ -709,7 +709,7 @@ class TransportTests(SynchronousTestCase):
         self.ends = clients.buildProtocol(None), servers.buildProtocol(None)
         self.wire.join(*self.ends)
         self.wire.flush()
-        records: Any = self.ends[1]._engine._records
+        records: Any = self.ends[1]._engine.records
         records.answer = bytes(size)
 
     def test_answersThatNobodyReads(self) -> None:

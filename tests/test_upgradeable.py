@@ -179,6 +179,7 @@ class DecisionTests(_PortTestCase):
                 wire.cut()
                 self.assertEqual([len(one.lost) for one in right.built], [1])
                 self.assertEqual(wrong.built, [])
+        port.journal.write()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_leavesThePath(self) -> None:

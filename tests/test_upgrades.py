@@ -210,17 +210,17 @@ class AtOnceTests(SynchronousTestCase):
         Inside TLS, without ALPN, it takes octets too; a name that means nothing here is none.
         """
         for mode, alpn in product(MODES[:4], (None, b"binary")):
-            self.assertIs(_policy(mode).atOnce(secure=True, alpn=alpn), None)
+            self.assertIs(_policy(mode).atOnce(secure=True, alpn=lambda: alpn), None)
 
     def test_alpn(self) -> None:
         """
         A peer that agreed on HTTP is not asked again.
         """
         for mode, alpn in product(MODES[:4], (b"http/1.1", b"http/1.0")):
-            self.assertIs(_policy(mode).atOnce(secure=True, alpn=alpn), Route.HTTP)
+            self.assertIs(_policy(mode).atOnce(secure=True, alpn=lambda: alpn), Route.HTTP)
         refused = _policy(Mode.SSL, _ALL, (True, False, False))
         self.assertEqual(
-            refused.atOnce(secure=True, alpn=b"http/1.1"),
+            refused.atOnce(secure=True, alpn=lambda: b"http/1.1"),
             UpgradeRefused(Detected.HTTP, Expected.NOT_HTTP),
         )
 
@@ -232,7 +232,7 @@ class AtOnceTests(SynchronousTestCase):
         outcomes = []
         for mode, alpn in product(MODES[:4], (None, b"http/1.1")):
             policy = _policy(mode, replace(_ALL, ssl=SSLSwitch.TCP))
-            outcomes.append(_outcome(policy.atOnce(secure=True, alpn=alpn)))
+            outcomes.append(_outcome(policy.atOnce(secure=True, alpn=lambda: alpn)))
         self.assertEqual(outcomes, [_S, _S, None, _H, _S, _S, None, _H])
         nothing = _policy(Mode.SSL, replace(_ALL, ssl=SSLSwitch.TCP), (True, False, True))
         self.assertEqual(_outcome(nothing.atOnce(secure=True)), Expected.NOT_RAW)

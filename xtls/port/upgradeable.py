@@ -33,6 +33,7 @@ from zope.interface import implementer
 
 from xtls.config.portoptions import PortOptions
 from xtls.port.detect import NEED_DATA, detect
+from xtls.port.journal import Journal
 from xtls.port.refusal import LINGER, Refusal
 from xtls.port.upgrades import Route, UpgradePolicy, UpgradeRefused
 from xtls.wire.addresses import addressName
@@ -84,6 +85,7 @@ class UpgradeableFactory(Factory):
 
     def __init__(self, port: Port) -> None:
         self.port = port
+        self.journal = Journal(_log, port.clock)
         self._routes: dict[Route, IProtocolFactory | None] = {
             Route.SESSION: port.session,
             Route.HTTP: port.web,
@@ -109,7 +111,7 @@ class UpgradeableFactory(Factory):
         """
         A peer did not get through its handshake.
         """
-        _log.info(
+        self.journal.note(
             _REFUSED,
             peer=addressName(transport.getPeer()),
             path=f"{self.port.policy.mode.value}>{Route.TLS.value}",
@@ -131,12 +133,13 @@ class UpgradeableFactory(Factory):
         for factory in (self.port.session, self.port.web):
             if factory is not None:
                 factory.doStop()
+        self.journal.write()
 
     def buildProtocol(self, addr: IAddress | None) -> UpgradeableProtocol:  # type: ignore[override]
         """
         The protocol of one connection.
         """
-        return UpgradeableProtocol(self)
+        return UpgradeableProtocol(self, addr)
 
     def follow(self, route: Route, peer: IAddress) -> IProtocol | None:
         """
@@ -162,7 +165,7 @@ class _InsideFactory(Factory):
         """
         The protocol of one connection.
         """
-        return UpgradeableProtocol(self._outside, secure=True)
+        return UpgradeableProtocol(self._outside, addr, secure=True)
 
 
 @implementer(IHalfCloseableProtocol)
@@ -173,11 +176,15 @@ class UpgradeableProtocol(Protocol):
 
     transport: Any
 
-    def __init__(self, factory: UpgradeableFactory, *, secure: bool = False) -> None:
+    def __init__(
+        self, factory: UpgradeableFactory, peer: IAddress | None = None, *, secure: bool = False
+    ) -> None:
         """
+        @param peer: whose connection this is, where that is known.
         @param secure: whether this is inside TLS.
         """
         self.factory: UpgradeableFactory = factory
+        self._peer = peer
         self._secure = secure
         self._prefix = b""
         self._timer: Deadline | None = None
@@ -189,12 +196,18 @@ class UpgradeableProtocol(Protocol):
         Decide at once where that is possible, else wait for octets, but not for long.
         """
         port = self.factory.port
-        alpn = self.transport.negotiatedProtocol if self._secure else None
-        decision = port.policy.atOnce(secure=self._secure, alpn=alpn)
+        decision = port.policy.atOnce(secure=True, alpn=self._negotiated) if self._secure else None
         if decision is None:
             self._timer = deadlinesOf(port.clock).within(port.options.detectTimeout, self._tooSlow)
         else:
             self._act(decision)
+
+    def _negotiated(self) -> bytes | None:
+        """
+        The application protocol that was agreed on inside TLS.
+        """
+        negotiated: bytes | None = self.transport.negotiatedProtocol
+        return negotiated
 
     def dataReceived(self, data: bytes) -> None:
         """
@@ -271,7 +284,9 @@ class UpgradeableProtocol(Protocol):
         """
         path = f"{self._path()}>{route.value}"
         try:
-            following = self.factory.follow(route, self.transport.getPeer())
+            if self._peer is None:
+                self._peer = self.transport.getPeer()
+            following = self.factory.follow(route, self._peer)
         except Exception:
             _log.failure("{path}: the connection cannot be taken over", path=path)
             return None
@@ -292,7 +307,8 @@ class UpgradeableProtocol(Protocol):
         """
         One line in the log.
         """
-        _log.info(text, peer=addressName(self.transport.getPeer()), path=path, problem=problem)
+        peer = addressName(self._peer or self.transport.getPeer())
+        self.factory.journal.note(text, peer=peer, path=path, problem=problem)
 
     def _stopTimer(self) -> None:
         """

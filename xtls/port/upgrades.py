@@ -18,6 +18,7 @@ Whoever is refused is answered in the protocol that it spoke, as far as that can
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -179,13 +180,15 @@ class UpgradePolicy:
         asked = self.options.ssl is SSLSwitch.ON and not secure and self.pages
         return asked and self.route(Detected.TLS, secure=False) is Route.TLS
 
-    def atOnce(self, *, secure: bool, alpn: bytes | None = None) -> Route | UpgradeRefused | None:
+    def atOnce(
+        self, *, secure: bool, alpn: Callable[[], bytes | None] = lambda: None
+    ) -> Route | UpgradeRefused | None:
         """
         Decide without an octet, where that is possible: inside TLS, by C{ssl=tcp}, C{ssl=www} or
         ALPN.
 
         @param secure: whether this is inside TLS.
-        @param alpn: the application protocol that was agreed on (RFC 7301).
+        @param alpn: gives the application protocol that was agreed on (RFC 7301); asked only if it matters.
         @return: L{None} if it takes octets to decide.
         """
         if not secure:
@@ -195,7 +198,7 @@ class UpgradePolicy:
                 return self._raw(Detected.RAW, secure)
             if self.options.ssl is SSLSwitch.WWW:
                 return self._served(Detected.HTTP)
-        if alpn in HTTP_NAMES:
+        if alpn() in HTTP_NAMES:
             return self.route(Detected.HTTP, secure=True)
         return None
 

@@ -42,11 +42,12 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from xtls.wire.addresses import addressName
-from xtls.wire.connecting import directly
+from xtls.wire.connecting import SocketEndpoint, directly
 from xtls.wire.deadlines import Deadline, deadlinesOf
 from xtls.wire.inflow import receiveDirectly, receiveNoMore
 from xtls.wire.outflow import Buffer, IBufferProtocol, Outflow
 from xtls.wire.reasons import reasonOf
+from xtls.wire.relay import pour, pourNoMore
 
 __all__ = ["ABORT_AFTER", "KEPT", "ForwardFactory", "ForwardProtocol"]
 
@@ -88,6 +89,7 @@ class _Leg(Protocol):
         self._readEnded = False  # it sends no more
         self._writeEnded = False  # it has been told that we send no more
         self._lost = False
+        self._short = False  # octets go past this protocol
 
     def join(self, other: _Leg) -> Outflow:
         """
@@ -95,7 +97,15 @@ class _Leg(Protocol):
         """
         self.other = other
         self._outflow = outflow = Outflow(self.transport, other.pause, other.resume)
-        other.pour(outflow.write)
+
+        def first(data: Buffer) -> None:
+            # the short way is worth its making from the second time on
+            outflow.write(data)
+            if other._sink is first:
+                other.pour(outflow.write)
+                other._short = pour(other.transport, self.transport, outflow)
+
+        other.pour(first)
         return outflow
 
     def pour(self, sink: Callable[[Buffer], None]) -> None:
@@ -103,6 +113,9 @@ class _Leg(Protocol):
         Deliver to C{sink} what is received; from a socket, directly.
         """
         self._sink = sink
+        if self._short:
+            self._short = False
+            pourNoMore(self.transport)
         receiveDirectly(self.transport, sink)
 
     def dataReceived(self, data: bytes) -> None:
@@ -154,7 +167,7 @@ class _Leg(Protocol):
         self._letGo()
         receiveNoMore(self.transport)
         if self.other is not None:
-            self.other.finish(reason.check(ConnectionDone) is not None)
+            self.other.finish(isinstance(reason.value, ConnectionDone))
 
     def endWriting(self) -> None:
         """
@@ -252,6 +265,8 @@ class ForwardProtocol(_Leg):
         Connect the backend, and keep meanwhile what the client sends.
         """
         factory = self.factory
+        if isinstance(factory.endpoint, SocketEndpoint) and factory.endpoint.connectAtOnce(_Backend(self)):
+            return
         self.pour(self._keep)
         self._timer = deadlinesOf(factory.clock).within(factory.connectTimeout, self._tooSlow)
         connecting = maybeDeferred(factory.endpoint.connect, _BackendFactory(self))

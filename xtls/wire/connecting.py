@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from ipaddress import ip_address
 from typing import Any, Final
 
 from twisted.internet.abstract import isIPAddress, isIPv6Address
@@ -37,6 +38,7 @@ _LOCALHOST: Final = {"localhost": "127.0.0.1"}
 
 _NONBLOCKING: Final = getattr(socket, "SOCK_NONBLOCK", 0)
 
+_THERE: Final = frozenset({0, errno.EISCONN})
 _UNDER_WAY: Final = frozenset({errno.EINPROGRESS, errno.EALREADY, errno.EWOULDBLOCK})
 
 
@@ -80,7 +82,8 @@ class SocketEndpoint:
         self.timeout = timeout
         self._family = family
         self._address = address
-        self._destination = addressOf(address, family)
+        self._destination = addressOf(address)
+        self._near = family == socket.AF_UNIX or ip_address(address[0]).is_loopback
 
     def __repr__(self) -> str:
         """
@@ -95,16 +98,11 @@ class SocketEndpoint:
         @return: fires with the protocol when it is connected, which it may be already.
         """
         try:
-            sock = socket.socket(self._family, socket.SOCK_STREAM | _NONBLOCKING)
+            sock, result = self._begin()
         except OSError as e:
             return fail(Failure(_why(e.errno)))
-        if not _NONBLOCKING:
-            sock.setblocking(False)
-        result = sock.connect_ex(self._address)
-        if result == errno.EINPROGRESS:
-            result = sock.connect_ex(self._address)  # it often is complete by now
         protocolFactory.doStart()
-        if result in (0, errno.EISCONN):
+        if result in _THERE:
             return self.connected(sock, protocolFactory)
         attempt = _Attempt(self, sock, protocolFactory)
         if result in _UNDER_WAY and not (result == errno.EAGAIN and self._family == socket.AF_UNIX):
@@ -112,6 +110,43 @@ class SocketEndpoint:
         else:
             attempt.fail(Failure(_why(result)))
         return attempt.result
+
+    def connectAtOnce(self, protocol: Any) -> bool:
+        """
+        Connect a protocol, if that takes no waiting, as it mostly does on one machine.
+
+        @return: whether it is connected; if not, nothing has happened.
+        """
+        if not self._near:
+            return False
+        try:
+            sock, result = self._begin()
+        except OSError:
+            return False
+        if result not in _THERE:
+            sock.close()
+            return False
+        transport = _ClientSocket(sock, self._address, self.reactor, protocol)
+        transport.startReading()
+        protocol.makeConnection(transport)
+        return True
+
+    def _begin(self) -> tuple[socket.socket, int]:
+        """
+        Ask for a connection.
+
+        @return: how far that got, too: a code of C{connect}.
+        @raise OSError: if there can be no socket.
+        """
+        sock = socket.socket(self._family, socket.SOCK_STREAM | _NONBLOCKING)
+        if not _NONBLOCKING:
+            sock.setblocking(False)
+        if self._family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        result = sock.connect_ex(self._address)
+        if result == errno.EINPROGRESS and self._near:
+            result = sock.connect_ex(self._address)  # it mostly is complete by now
+        return sock, result
 
     def connected(self, sock: socket.socket, factory: IProtocolFactory) -> Deferred[IProtocol]:
         """
@@ -146,19 +181,21 @@ class _ClientSocket(StreamSocket):
     """
     A socket that has connected.
 
-    @ivar factory: what its protocol was built by.
+    @ivar factory: what its protocol was built by, if it was built for this.
     """
 
-    factory: IProtocolFactory
+    factory: IProtocolFactory | None = None
+    sendsAtOnce = True
     _tlsClientDefault = True
 
     def connectionLost(self, reason: Failure) -> None:
         """
         The connection is gone.
         """
-        if hasattr(self, "socket"):
-            super().connectionLost(reason)
-            self.factory.doStop()
+        factory, self.factory = self.factory, None
+        super().connectionLost(reason)
+        if factory is not None:
+            factory.doStop()
 
 
 @implementer(IWriteDescriptor)

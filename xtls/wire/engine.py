@@ -33,6 +33,7 @@ class TLSEngine:
     One side of one TLS connection.
 
     @ivar connection: the OpenSSL connection that does the work.
+    @ivar records: how OpenSSL is called.
     @ivar established: the handshake is complete, and the peer verified as the connection's context asks.
     @ivar peerClosed: the peer has sent close_notify; it will send no more.
     @ivar closed: we have.
@@ -40,7 +41,7 @@ class TLSEngine:
     @ivar failure: why this connection cannot go on, or L{None}.
     """
 
-    __slots__ = ("_records", "closed", "connection", "established", "failure", "more", "peerClosed")
+    __slots__ = ("closed", "connection", "established", "failure", "more", "peerClosed", "records")
 
     def __init__(self, connection: SSL.Connection, records: type | None = None) -> None:
         """
@@ -48,7 +49,7 @@ class TLSEngine:
         @param records: how OpenSSL is called; by default the fastest way there is.
         """
         self.connection = connection
-        self._records = recordsFor(connection) if records is None else records(connection)
+        self.records = recordsFor(connection) if records is None else records(connection)
         self.established = False
         self.peerClosed = False
         self.closed = False
@@ -67,14 +68,22 @@ class TLSEngine:
 
         @return: the plaintext in it, perhaps none; valid until the next call on any engine.
         """
-        records = self._records
+        records = self.records
         if ciphertext and not self.peerClosed:  # what comes after close_notify nobody would ever read
             records.feed(ciphertext)
         if not self.established:
             self._handshake()
             if not self.established:
                 return _NOTHING
-        plaintext = records.read()
+        return self.heed(records.read())
+
+    def heed(self, plaintext: memoryview) -> memoryview:
+        """
+        Take note of how a read of the records has ended.
+
+        @return: the plaintext.
+        """
+        records = self.records
         status = records.status
         self.more = status is Status.MORE
         if status is Status.CLOSED:
@@ -92,7 +101,7 @@ class TLSEngine:
         @raise SSL.Error: if the connection cannot go on; then it is L{failure} too.
         """
         try:
-            self._records.write(plaintext)
+            self.records.write(plaintext)
         except SSL.Error as e:
             self.failure = e
             raise
@@ -102,7 +111,7 @@ class TLSEngine:
         Ciphertext that the peer must be sent; valid until the next call on any engine.  Call again until
         there is none, or until it was less than L{BUFFER_SIZE} octets: that was all then.
         """
-        return self._records.drain()
+        return self.records.drain()
 
     def close(self) -> None:
         """
@@ -111,7 +120,7 @@ class TLSEngine:
         if self.closed:
             return
         self.closed = True
-        self._records.forget()
+        self.records.forget()
         try:
             self.connection.shutdown()
         except SSL.Error:
@@ -122,9 +131,9 @@ class TLSEngine:
         """
         Go on with the handshake as far as what has arrived allows.
         """
-        self._records.forget()
+        self.records.forget()
         try:
-            self.established = self._records.handshake()
+            self.established = self.records.handshake()
         except SSL.Error as e:
             self.failure = e
 

@@ -19,12 +19,13 @@ from typing import Any, Final
 from twisted.internet import tcp
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 
-__all__ = ["READ_SIZE", "directSocket", "endInLoss", "receiveDirectly", "receiveNoMore"]
+__all__ = ["READ_BUFFER", "READ_SIZE", "directSocket", "endInLoss", "receiveDirectly", "receiveNoMore"]
 
 #: Octets that one turn reads from one socket at most.
 READ_SIZE: Final = 256 * 1024
 
-_view: Final = memoryview(bytearray(READ_SIZE))
+#: The one buffer.
+READ_BUFFER: Final = memoryview(bytearray(READ_SIZE))
 
 
 def directSocket(transport: Any) -> Any:
@@ -46,7 +47,7 @@ def receiveDirectly(transport: Any, receive: Callable[[memoryview], object]) -> 
     socket = directSocket(transport)
     if socket is None:
         return
-    receiveInto, view = socket.recv_into, _view
+    receiveInto, view = socket.recv_into, READ_BUFFER
 
     def doRead() -> Exception | None:
         try:

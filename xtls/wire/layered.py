@@ -73,7 +73,7 @@ class LayeredTransport(WritingTransport):
         super().__init__(clock, closeTimeout)
         self._deliver: Callable[[memoryview], object] = drop
         self._kept = b""  # what was decoded while the protocol above had paused
-        self._waiting = Waiting()
+        self._waiting: Waiting | None = None  # those who wait for the protocol above
 
     # For subclasses to provide.
 
@@ -123,7 +123,8 @@ class LayeredTransport(WritingTransport):
         self._writing = True
         self.wrappedProtocol = protocol
         protocol.makeConnection(self)  # type: ignore[arg-type]
-        self._waiting.succeed(protocol)
+        if self._waiting is not None:
+            self._waiting.succeed(protocol)
 
     def whenConnected(self) -> Deferred[IProtocol]:
         """
@@ -135,6 +136,8 @@ class LayeredTransport(WritingTransport):
             return succeed(self._protocol)
         if self._told:
             return fail(self._failure or DONE)
+        if self._waiting is None:
+            self._waiting = Waiting()
         return self._waiting.add(self.abortConnection)
 
     # The transport below.
@@ -224,7 +227,7 @@ class LayeredTransport(WritingTransport):
         receiveNoMore(self.transport)
         if self._failure is None:
             orderly = self._peerDone or self.disconnecting
-            self._failure = reason if orderly or not reason.check(ConnectionDone) else self._truncated()
+            self._failure = reason if orderly or not isinstance(reason.value, ConnectionDone) else self._truncated()
         self._tell(self._failure)
 
     def _tell(self, failure: Failure) -> None:
@@ -236,7 +239,7 @@ class LayeredTransport(WritingTransport):
         self._told = True
         protocol = self._protocol
         self._source.stop()
-        heard = self._waiting.fail(failure)
+        heard = self._waiting is not None and self._waiting.fail(failure)
         if protocol is not None:
             self._protocol, self._deliver = None, drop
             protocol.connectionLost(failure)

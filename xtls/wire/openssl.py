@@ -23,7 +23,18 @@ from typing import Any, Final, Protocol
 
 from OpenSSL import SSL
 
-__all__ = ["BUFFER_SIZE", "DirectRecords", "PublicRecords", "Records", "Status", "recordsFor"]
+from xtls.wire.inflow import READ_BUFFER
+
+__all__ = [
+    "BUFFER_SIZE",
+    "DirectRecords",
+    "PublicRecords",
+    "Records",
+    "Status",
+    "cipherView",
+    "plainView",
+    "recordsFor",
+]
 
 #: Octets that one turn moves at most, in one direction.
 BUFFER_SIZE: Final = 256 * 1024
@@ -109,6 +120,7 @@ def _bindings() -> tuple[Any, Any] | None:
         "SSL_write",
         "BIO_read",
         "BIO_write",
+        "BIO_get_mem_data",
         "SSL_get_error",
         "SSL_clear_mode",
         "SSL_MODE_ENABLE_PARTIAL_WRITE",
@@ -133,17 +145,20 @@ _lib, _ffi = _bindings() or (None, None)
 
 _plain = bytearray(BUFFER_SIZE)
 _cipher = bytearray(BUFFER_SIZE + _OVERHEAD)
-_plainView = memoryview(_plain)
-_cipherView = memoryview(_cipher)
+#: What the functions of L{Records} return views of.
+plainView = memoryview(_plain)
+cipherView = memoryview(_cipher)
 
 
 if _lib is not None:
     _plainPointer = _ffi.from_buffer("char[]", _plain)
+    _readPointer = _ffi.from_buffer("char[]", READ_BUFFER.obj)
+    _NULL = _ffi.NULL
     _cipherPointer = _ffi.from_buffer("char[]", _cipher)
     _WANT_READ = _lib.SSL_ERROR_WANT_READ
     _ZERO_RETURN = _lib.SSL_ERROR_ZERO_RETURN
     _SSL_do_handshake, _SSL_read, _SSL_write = _lib.SSL_do_handshake, _lib.SSL_read, _lib.SSL_write
-    _BIO_read, _BIO_write = _lib.BIO_read, _lib.BIO_write
+    _BIO_read, _BIO_write, _pending = _lib.BIO_read, _lib.BIO_write, _lib.BIO_get_mem_data
     _SSL_get_error, _ERR_clear_error = _lib.SSL_get_error, _lib.ERR_clear_error
     _from_buffer = _ffi.from_buffer
 
@@ -153,7 +168,7 @@ class DirectRecords:
     L{Records} over OpenSSL's functions themselves.
     """
 
-    __slots__ = ("_connection", "_from", "_into", "_ssl", "failure", "status")
+    __slots__ = ("_connection", "_from", "_into", "_result", "_ssl", "failure", "status")
 
     def __init__(self, connection: SSL.Connection) -> None:
         self._connection = connection
@@ -186,22 +201,64 @@ class DirectRecords:
         """
         Plaintext of what was fed; valid until the next call.
         """
-        ssl, filled = self._ssl, 0
         _ERR_clear_error()
-        while filled < BUFFER_SIZE:
-            count = _SSL_read(ssl, _plainPointer + filled, BUFFER_SIZE - filled)
-            if count <= 0:
-                error = _SSL_get_error(ssl, count)
-                if error == _WANT_READ:
-                    self.status = Status.WANT_READ
-                elif error == _ZERO_RETURN:
-                    self.status = Status.CLOSED
-                else:
-                    self._fail()
-                return _plainView[:filled]
+        return self._readOn(_SSL_read(self._ssl, _plainPointer, BUFFER_SIZE))
+
+    def decrypt(self, length: int) -> int:
+        """
+        Take what was read from a socket into the shared buffer, and turn it into plaintext, if it is one record.
+
+        @param length: how many octets are in L{READ_BUFFER<xtls.wire.inflow.READ_BUFFER>}.
+        @return: how many octets are in L{plainView}, and there is nothing else to do; or 0: call L{rest}.
+        """
+        _BIO_write(self._into, _readPointer, length)
+        _ERR_clear_error()
+        count: int = _SSL_read(self._ssl, _plainPointer, BUFFER_SIZE)
+        if count > 0 and not (_pending(self._into, _NULL) or _pending(self._from, _NULL)):
+            return count
+        self._result = count
+        return 0
+
+    def rest(self) -> memoryview:
+        """
+        Plaintext of what L{decrypt} was given, all of it, as L{read} has it.
+        """
+        return self._readOn(self._result)
+
+    def encrypt(self, length: int) -> int:
+        """
+        Turn what was read from a socket into the shared buffer into records.
+
+        @param length: how many octets are in L{READ_BUFFER<xtls.wire.inflow.READ_BUFFER>}.
+        @return: how many octets are in L{cipherView}; when it is less than L{BUFFER_SIZE}, there is no more.
+        @raise SSL.Error: if the connection cannot go on.
+        """
+        if _SSL_write(self._ssl, _readPointer, length) <= 0:
+            SSL._raise_current_error()
+        count: int = _BIO_read(self._from, _cipherPointer, len(_cipher))
+        return count
+
+    def _readOn(self, count: int) -> memoryview:
+        """
+        Go on reading.
+
+        @param count: what a first C{SSL_read} returned, into L{plainView}.
+        """
+        ssl, filled = self._ssl, 0
+        while count > 0:
             filled += count
-        self.status = Status.MORE
-        return _plainView
+            if filled == BUFFER_SIZE:
+                self.status = Status.MORE
+                return plainView
+            count = _SSL_read(ssl, _plainPointer + filled, BUFFER_SIZE - filled)
+        error = _SSL_get_error(ssl, count)
+        if error == _WANT_READ:
+            self.status = Status.WANT_READ
+        elif error == _ZERO_RETURN:
+            self.status = Status.CLOSED
+        else:
+            self._fail()
+        return plainView[:filled]
 
     def write(self, plaintext: bytes | memoryview) -> None:
         """
@@ -215,7 +272,7 @@ class DirectRecords:
         Ciphertext for the peer; valid until the next call.
         """
         count = _BIO_read(self._from, _cipherPointer, len(_cipher))
-        return _cipherView[:count] if count > 0 else _EMPTY
+        return cipherView[:count] if count > 0 else _EMPTY
 
     def forget(self) -> None:
         """
@@ -269,7 +326,7 @@ class PublicRecords:
         filled = 0
         try:
             while filled < BUFFER_SIZE:
-                filled += self._connection.recv_into(_plainView[filled:])
+                filled += self._connection.recv_into(plainView[filled:])
             self.status = Status.MORE
         except SSL.WantReadError:
             self.status = Status.WANT_READ
@@ -278,7 +335,7 @@ class PublicRecords:
         except SSL.Error as e:
             self.status = Status.FAILED
             self.failure = e
-        return _plainView[:filled]
+        return plainView[:filled]
 
     def write(self, plaintext: bytes | memoryview) -> None:
         """

@@ -113,19 +113,21 @@ class Outflow:
         self._taken = 0
         self._drained: Callable[[], None] | None = None
         self.paused = False
-        self._views = IBufferTransport.providedBy(transport)
         self._socket = directSocket(transport)
+        self._views = False
         if self._socket is None or not hasattr(transport, "_tempDataBuffer"):
             # (Without this name it could not be seen whether others have written before.)
             self._socket = None
+            self._views = IBufferTransport.providedBy(transport)
             self._registered = True
             self._transport.registerProducer(self, True)
             return
         self._registered = False
         if self._transport.producer is not None:
             raise RuntimeError(f"{transport!r} has a producer: {self._transport.producer!r}")
-        if self._socket.family != getattr(socket, "AF_UNIX", None):
-            self._transport.setTcpNoDelay(True)
+        if not getattr(transport, "sendsAtOnce", False):
+            if self._socket.family != getattr(socket, "AF_UNIX", None):
+                self._transport.setTcpNoDelay(True)
         if self._othersPending():
             self._await()  # those go first
 
@@ -192,17 +194,20 @@ class Outflow:
         Let go of the transport and of the source, for good.  What is kept is dropped: call it when the
         connection is lost, or when nothing is pending.
         """
-        self._forget()
-        self._release()
+        if self._kept:
+            self._kept.clear()
+            self._keptSize = 0
+        self._drained = None
+        if self._registered:
+            self._release()
         self._pause = self._resume = _nothing
 
     def _release(self) -> None:
         """
         Let go of the transport, for now.
         """
-        if self._registered:
-            self._registered = False
-            self._transport.unregisterProducer()
+        self._registered = False
+        self._transport.unregisterProducer()
 
     def _othersPending(self) -> bool:
         """
@@ -282,14 +287,6 @@ class Outflow:
         if drained is not None:
             self.whenDrained(drained)  # again, if there is more now
 
-    def _forget(self) -> None:
-        """
-        Drop what is kept.
-        """
-        self._kept.clear()
-        self._keptSize = 0
-        self._drained = None
-
     # What the transport calls.
 
     def resumeProducing(self) -> None:
@@ -319,4 +316,6 @@ class Outflow:
         The connection is lost: what is kept cannot be sent any more.
         """
         self._registered = False
-        self._forget()
+        self._kept.clear()
+        self._keptSize = 0
+        self._drained = None

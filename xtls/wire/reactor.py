@@ -104,6 +104,23 @@ class Reactor(EPollReactor):
             except Exception:
                 log.err()
 
+    def removeReader(self, reader: Any) -> None:
+        """
+        Read no more from a descriptor; most are not read from any more when this is called, since all are when
+        they end.
+        """
+        number = reader.fileno()
+        if number in self._reads or number < 0 or self._continuousPolling.isReading(reader):
+            super().removeReader(reader)
+
+    def removeWriter(self, writer: Any) -> None:
+        """
+        Write no more to a descriptor.
+        """
+        number = writer.fileno()
+        if number in self._writes or number < 0 or self._continuousPolling.isWriting(writer):
+            super().removeWriter(writer)
+
     def doPoll(self, timeout: float | None) -> None:
         """
         Wait for events, and have them handled.

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from twisted.internet import tcp
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IAddress
 from twisted.internet.main import CONNECTION_DONE
 from twisted.python.failure import Failure
@@ -28,22 +29,22 @@ __all__ = ["StreamSocket", "addressOf"]
 _DONE: Final = Failure(CONNECTION_DONE)
 
 
-def addressOf(name: Any, family: int) -> IAddress:
+def addressOf(name: Any) -> IAddress:
     """
     What Twisted calls an address of the system's.
 
-    @param name: as C{getsockname}, C{getpeername} and C{accept} have it.
-    @param family: the socket's.
+    @param name: as C{getsockname}, C{getpeername} and C{accept} have it: two values for IPv4, four for IPv6, and a
+        path for a Unix socket.
     """
-    if family == socket.AF_INET:
-        return IPv4Address("TCP", name[0], name[1])
-    if family == socket.AF_INET6:
+    if not isinstance(name, tuple):
+        return UNIXAddress(name or None)
+    if len(name) > 2:
         host, port, flow, scope = name
         if scope:
             # with the name of the interface, as in fe80::1%eth0
             host = socket.getnameinfo(name, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)[0]
         return IPv6Address("TCP", host, port, flow, scope)
-    return UNIXAddress(name or None)
+    return IPv4Address("TCP", *name)
 
 
 class StreamSocket(tcp.Connection):
@@ -58,7 +59,7 @@ class StreamSocket(tcp.Connection):
     # Closing ends the connection by itself: no other process has this socket.
     _shouldShutdown = False
     connected = 1
-    #: Whether C{TCP_NODELAY} is known to be set.
+    #: Whether C{TCP_NODELAY} is known to be set, or there is no such thing.
     sendsAtOnce = False
     #: For C{startTLS} without saying which side it is.
     _tlsClientDefault = False
@@ -80,13 +81,13 @@ class StreamSocket(tcp.Connection):
         """
         This side's address.
         """
-        return addressOf(self.socket.getsockname(), self.socket.family)
+        return addressOf(self.socket.getsockname())
 
     def getPeer(self) -> IAddress:
         """
         The peer's address.
         """
-        return addressOf(self.peer, self.socket.family)
+        return addressOf(self.peer)
 
     def setTcpNoDelay(self, enabled: bool) -> None:
         """
@@ -119,6 +120,34 @@ class StreamSocket(tcp.Connection):
             self.disconnecting = 1
             self.stopReading()
             deadlinesOf(self.reactor).within(0, self._close)
+
+    def loseWriteConnection(self) -> None:
+        """
+        Send no more, when all is sent; at once, if that is so already.
+        """
+        if self.dataBuffer or self._tempDataBuffer or not self.connected or self._writeDisconnecting:
+            super().loseWriteConnection()
+            return
+        self._writeDisconnecting = self._writeDisconnected = True
+        self._closeWriteConnection()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        The connection is gone: close the socket, and tell the protocol.
+        """
+        if self.disconnected:
+            return
+        self.disconnected, self.connected = 1, 0
+        producer, self.producer = self.producer, None
+        if producer is not None:
+            producer.stopProducing()
+        self.stopReading()
+        self.stopWriting()
+        self._closeSocket(not isinstance(reason.value, ConnectionAborted))
+        protocol = self.protocol
+        # as with Twisted's own, whoever still holds this finds nothing to use
+        del self.protocol, self.socket, self.fileno
+        protocol.connectionLost(reason)
 
     def _close(self) -> None:
         """

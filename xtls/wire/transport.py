@@ -38,8 +38,8 @@ from xtls.errors import HandshakeError, HandshakeTimeout
 from xtls.wire.engine import TLSEngine
 from xtls.wire.failures import describe
 from xtls.wire.layered import LayeredTransport
-from xtls.wire.openssl import BUFFER_SIZE
-from xtls.wire.outflow import Buffer
+from xtls.wire.openssl import BUFFER_SIZE, Records
+from xtls.wire.outflow import Buffer, Outflow
 
 __all__ = ["TLSTransport", "TLSTransportFactory"]
 
@@ -56,6 +56,7 @@ class TLSTransport(LayeredTransport):
     """
 
     factory: TLSTransportFactory
+    takesAtOnce = True  # octets, as soon as it is connected
 
     def __init__(self, factory: TLSTransportFactory, address: IAddress | None) -> None:
         """
@@ -114,12 +115,28 @@ class TLSTransport(LayeredTransport):
         """
         Ciphertext has arrived; C{data} need only be valid during this call.
         """
-        if self._engine.failure is not None:
-            return
+        engine = self._engine
+        if engine.failure is None:
+            self._received(engine.receive, data)
+
+    def restReceived(self) -> None:
+        """
+        Ciphertext has been given to L{DirectRecords.decrypt<xtls.wire.openssl.DirectRecords.decrypt>}, and was more
+        than one record of octets.
+        """
+        records: Any = self._engine.records
+        self._received(self._engine.heed, records.rest())
+
+    def _received(self, decrypt: Callable[[Any], memoryview], data: Buffer) -> None:
+        """
+        Deliver what has arrived, and do what else it asks for.
+
+        @param decrypt: gives the plaintext of C{data}, and keeps the engine informed.
+        """
         engine = self._engine
         self._gathered = []
         try:
-            plaintext = engine.receive(data)
+            plaintext = decrypt(data)
             if self._outflow.paused:
                 self._answer()
             if self._protocol is None and engine.established and not self.disconnecting:
@@ -210,10 +227,17 @@ class TLSTransport(LayeredTransport):
             for start in range(0, len(view), BUFFER_SIZE):
                 self._engine.send(view[start : start + BUFFER_SIZE])
                 self._flush()
-        except SSL.Error:
-            # The protocol above is in the midst of something: it is told in the next turn.
-            self._writing = False
-            self._clock.callLater(0, self._failed)
+        except SSL.Error as e:
+            self.sendingFailed(e)
+
+    def sendingFailed(self, error: SSL.Error) -> None:
+        """
+        OpenSSL has failed while octets were sent: the protocol above is in the midst of something, and is told in
+        the next turn.
+        """
+        self._engine.failure = error
+        self._writing = False
+        self._clock.callLater(0, self._failed)
 
     def _flush(self) -> None:
         outgoing = self._engine.outgoing
@@ -233,6 +257,49 @@ class TLSTransport(LayeredTransport):
         """
         endWriting = getattr(self.transport, "loseWriteConnection", self.transport.loseConnection)
         endWriting()
+
+    # What a relay needs to know, which moves octets by itself (xtls.wire.relay).
+
+    @property
+    def records(self) -> Records:
+        """
+        How OpenSSL is called.
+        """
+        return self._engine.records
+
+    @property
+    def outflow(self) -> Outflow:
+        """
+        Where ciphertext goes.
+        """
+        return self._outflow
+
+    @property
+    def relaying(self) -> bool:
+        """
+        Whether octets are delivered now.
+        """
+        return not (self._paused or self.disconnecting)
+
+    @property
+    def gone(self) -> bool:
+        """
+        Whether the connection below has ended.
+        """
+        return self._lost
+
+    @property
+    def sending(self) -> bool:
+        """
+        Whether octets are sent now.
+        """
+        return self._writing
+
+    def sendRest(self) -> None:
+        """
+        Send what is encrypted and has not gone yet.
+        """
+        self._flush()
 
     # What is known of the connection.
 

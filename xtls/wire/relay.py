@@ -1,0 +1,151 @@
+"""
+The short way from one connection to another.
+
+A relay gives everything that one transport receives to the L{Outflow<xtls.wire.outflow.Outflow>} of another.  In
+general that is a chain: socket, inflow, TLS, the relay's protocol, outflow, or TLS again.  Where both ends
+are sockets of Twisted's, with TLS on one of them or on none, L{pour} makes one function of the whole chain, which
+reads, decrypts or encrypts, and sends, in the shared buffers; and goes the long way itself whenever
+anything is out of the ordinary: more than one record, a record that is not octets, a socket that takes no more,
+a transport that is paused or closing.  So nothing else needs to know which way octets went.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from OpenSSL import SSL
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
+
+from xtls.wire.inflow import READ_BUFFER, directSocket, receiveDirectly, receiveNoMore
+from xtls.wire.openssl import BUFFER_SIZE, DirectRecords, cipherView, plainView
+from xtls.wire.outflow import Outflow
+from xtls.wire.transport import TLSTransport
+
+__all__ = ["pour", "pourNoMore"]
+
+_Read = Callable[[], "Exception | None"]
+
+
+def pour(source: Any, target: Any, outflow: Outflow) -> bool:
+    """
+    Have what a transport receives go to another one, by the shortest way there is.  Where there is none that is
+    shorter than the ordinary one, nothing happens: the protocol of C{source} is given the octets.
+
+    @param source: a connected transport, whose protocol gives all that it is given to C{outflow}, too.
+    @param target: the transport that C{outflow} leads to.
+    @return: whether there is; then call L{pourNoMore} when octets are to go elsewhere.
+    """
+    if isinstance(source, TLSTransport):
+        if _direct(source) and directSocket(target) is not None:
+            source.transport.doRead = _decrypting(source, outflow)
+            return True
+    elif directSocket(source) is not None:
+        if directSocket(target) is not None:
+            source.doRead = _copying(source, outflow)
+            return True
+        if isinstance(target, TLSTransport) and _direct(target):
+            source.doRead = _encrypting(source, target, outflow)
+            return True
+    return False
+
+
+def pourNoMore(source: Any) -> None:
+    """
+    Undo L{pour}: the protocol is given the octets again.
+    """
+    if isinstance(source, TLSTransport) and not source.gone:
+        receiveDirectly(source.transport, source.bufferReceived)
+    else:
+        receiveNoMore(source)
+
+
+def _direct(tls: TLSTransport) -> bool:
+    """
+    Whether a TLS transport is on a socket, and calls OpenSSL itself.
+    """
+    return directSocket(tls.transport) is not None and isinstance(tls.records, DirectRecords)
+
+
+def _copying(source: Any, outflow: Outflow) -> _Read:
+    """
+    From a socket to a socket.
+    """
+    receiveInto, view, write = source.socket.recv_into, READ_BUFFER, outflow.write
+
+    def doRead() -> Exception | None:
+        try:
+            count = receiveInto(view)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return CONNECTION_LOST
+        if not count:
+            return CONNECTION_DONE
+        write(view[:count])
+        return None
+
+    return doRead
+
+
+def _decrypting(source: TLSTransport, outflow: Outflow) -> _Read:
+    """
+    From a socket, through TLS, to a socket.
+    """
+    receiveInto, view = source.transport.socket.recv_into, READ_BUFFER
+    records: Any = source.records
+    decrypt, write = records.decrypt, outflow.write
+
+    def doRead() -> Exception | None:
+        try:
+            count = receiveInto(view)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return CONNECTION_LOST
+        if not count:
+            return CONNECTION_DONE
+        if source.relaying:
+            plain = decrypt(count)
+            if plain:
+                write(plainView[:plain])
+            else:
+                source.restReceived()
+        else:
+            source.bufferReceived(view[:count])
+        return None
+
+    return doRead
+
+
+def _encrypting(source: Any, target: TLSTransport, outflow: Outflow) -> _Read:
+    """
+    From a socket to a socket, through TLS.
+    """
+    receiveInto, view = source.socket.recv_into, READ_BUFFER
+    records: Any = target.records
+    encrypt, write = records.encrypt, target.outflow.write
+
+    def doRead() -> Exception | None:
+        try:
+            count = receiveInto(view)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return CONNECTION_LOST
+        if not count:
+            return CONNECTION_DONE
+        if outflow.paused or not target.sending:
+            outflow.write(view[:count])
+            return None
+        try:
+            cipher = encrypt(count)
+        except SSL.Error as e:
+            target.sendingFailed(e)
+            return None
+        write(cipherView[:cipher])
+        if cipher >= BUFFER_SIZE:
+            target.sendRest()
+        return None
+
+    return doRead

@@ -102,7 +102,7 @@ class WebTests(SynchronousTestCase):
         self.wire = Wire()
         self.client = HalfCloseRecorder()
         policy = UpgradePolicy(self.mode, self.options, True, self.session is not None, self.site is not None)
-        web = WebFactory(policy, self.wire.clock, session=self.session, site=self.site)
+        self.web = web = WebFactory(policy, self.wire.clock, session=self.session, site=self.site)
         if self.here is not None:
             self.wire.server.getHost = lambda: self.here  # type: ignore[method-assign]
         if self.secure:
@@ -418,6 +418,21 @@ class WebSocketTests(WebTests):
             self.assertEqual(self.session.built[-1].received, b"early")
         self.assertEqual(self.logged.lines()[-1], "127.0.0.1:50000: http>ws")
         self.assertEqual(self.wire.clock.getDelayedCalls(), [])
+
+    def test_manyLines(self) -> None:
+        """
+        Lines of many connections may wait for each other, but not when the port is closed.
+        """
+        self.connect()
+        self.web.doStart()
+        for _ in range(25):
+            wire = Wire()
+            wire.join(HalfCloseRecorder(), self.web.buildProtocol(None))
+            wire.client.write(OPENING)
+            wire.flush()
+        self.assertLess(len(self.logged.lines()), 25)
+        self.web.doStop()
+        self.assertEqual(self.logged.lines(), ["127.0.0.1:50000: http>ws"] * 25)
 
     def test_subprotocol(self) -> None:
         """

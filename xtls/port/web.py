@@ -32,6 +32,7 @@ from xtls.config.definitions import optionNamed
 from xtls.config.portoptions import PortOptions
 from xtls.port.channel import PageSite
 from xtls.port.detect import NEED_DATA
+from xtls.port.journal import Journal
 from xtls.port.pages import pages
 from xtls.port.refusal import Refusal
 from xtls.port.requesthead import (
@@ -101,6 +102,7 @@ class WebFactory(Factory):
         """
         self.policy = policy
         self.clock = clock
+        self._journal = Journal(_log, clock)
         self._acceptor = None if session is None else self._acceptorFor(session)
         self._site = None if site is None else PageSite(site, self)
         self._readOnly = bool(getattr(site, "readOnly", False))
@@ -114,6 +116,12 @@ class WebFactory(Factory):
         return WebSocketAcceptor(
             session, self.clock, closeTimeout=options.closeTimeout, messageSize=options.messageSize
         )
+
+    def stopFactory(self) -> None:
+        """
+        The port is closed.
+        """
+        self._journal.write()
 
     @property
     def options(self) -> PortOptions:
@@ -196,7 +204,9 @@ class WebFactory(Factory):
             following, decision = self._stream(peer, head)
         if isinstance(decision, BadRequest):
             if decision.status >= 400:
-                _log.info("{peer}: refused: {problem}", peer=addressName(peer), problem=decision.reason)
+                self._journal.note(
+                    "{peer}: refused: {problem}", peer=addressName(peer), problem=decision.reason
+                )
             withContent = not isinstance(head, RequestHead) or head.method != b"HEAD"
             following = Refusal(self.clock, self.answer(decision, withContent=withContent))
         assert following is not None
@@ -215,7 +225,7 @@ class WebFactory(Factory):
             return None, _FAULT
         if stream is None:
             return None, _NO_SESSION
-        _log.info("{peer}: http>ws", peer=addressName(peer))
+        self._journal.note("{peer}: http>ws", peer=addressName(peer))
         return stream, WEBSOCKET
 
     def answer(self, problem: BadRequest, *, withContent: bool = True) -> bytes:

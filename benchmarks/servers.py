@@ -174,7 +174,7 @@ def listenTransport(certificate: str, port: int, backend: int, control: int) -> 
     """
     from xtls.config.options import TLSOptions
     from xtls.trust.contexts import ServerConnectionCreator
-    from xtls.wire.transport import TLSTransportFactory
+    from xtls.wire.tlsfactory import TLSTransportFactory
 
     creator = ServerConnectionCreator.fromOptions(TLSOptions(cert=(certificate,)))
     tls = TLSTransportFactory(creator, False, work(), reactor)

@@ -29,7 +29,7 @@ from xtls.config.portoptions import PortOptions
 from xtls.endpoints.client import TLSClientEndpoint, WebSocketClientEndpoint
 from xtls.errors import HandshakeError, HandshakeTimeout, OpeningHandshakeError, PeerVerificationError
 from xtls.trust.verification import Reason
-from xtls.wire.transport import TLSTransportFactory
+from xtls.wire.tlsfactory import TLSTransportFactory
 from xtls.wire.websocket import WebSocketAcceptor
 
 URL = "ws://server.test:10000/path"

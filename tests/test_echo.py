@@ -19,7 +19,7 @@ from tests.test_upgradeable import authority, serverCreator
 from xtls.config.options import TLSOptions
 from xtls.sessions.echo import LONGEST_LINE, EchoFactory, EchoProtocol, howItCame
 from xtls.trust.contexts import ClientConnectionCreator
-from xtls.wire.transport import TLSTransportFactory
+from xtls.wire.tlsfactory import TLSTransportFactory
 from xtls.wire.websocket import WebSocketStream
 
 _COUNTS = re.compile(rb" \[in ([0-9]+), out ([0-9]+)\]\n")

@@ -25,7 +25,7 @@ from xtls.endpoints.client import TLSClientEndpoint, WebSocketClientEndpoint
 from xtls.endpoints.targets import endpointForTarget
 from xtls.errors import OptionError, PeerVerificationError
 from xtls.testing.authority import Authority
-from xtls.wire.transport import TLSTransportFactory
+from xtls.wire.tlsfactory import TLSTransportFactory
 
 
 def layer(options: TLSOptions | PortOptions) -> Layer:

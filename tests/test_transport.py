@@ -44,7 +44,8 @@ from xtls.trust.verification import Reason
 from xtls.wire.inflow import receiveNoMore
 from xtls.wire.openssl import BUFFER_SIZE, DirectRecords, PublicRecords
 from xtls.wire.outflow import IBufferTransport
-from xtls.wire.transport import TLSTransport, TLSTransportFactory
+from xtls.wire.tlsfactory import TLSTransportFactory
+from xtls.wire.transport import TLSTransport
 
 _TLS12 = TLSVersions(TLSVersion.TLS1_2, TLSVersion.TLS1_2)
 _TLS13 = TLSVersions(TLSVersion.TLS1_3, TLSVersion.TLS1_3)

@@ -32,7 +32,8 @@ from xtls.port.upgrades import Expected, UpgradePolicy, UpgradeRefused
 from xtls.testing.authority import Authority
 from xtls.trust.certificates import toPEM
 from xtls.trust.contexts import ClientConnectionCreator, ServerConnectionCreator
-from xtls.wire.transport import TLSTransport, TLSTransportFactory
+from xtls.wire.tlsfactory import TLSTransportFactory
+from xtls.wire.transport import TLSTransport
 
 _REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 

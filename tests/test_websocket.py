@@ -26,7 +26,7 @@ from tests.support.wires import GivenFactory, HalfCloseRecorder, Recorder, Wire
 from xtls.errors import OpeningHandshakeError
 from xtls.wire.framing import Opcode, encodeFrame
 from xtls.wire.opening import answerOpening
-from xtls.wire.transport import TLSTransportFactory
+from xtls.wire.tlsfactory import TLSTransportFactory
 from xtls.wire.websocket import WebSocketAcceptor, WebSocketConnector
 
 

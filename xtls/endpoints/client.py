@@ -28,7 +28,7 @@ from zope.interface import implementer
 
 from xtls.config.portoptions import PortOptions
 from xtls.wire.opening import ClientOpening
-from xtls.wire.transport import TLSTransportFactory
+from xtls.wire.tlsfactory import TLSTransportFactory
 from xtls.wire.websocket import WebSocketConnector
 
 __all__ = ["TLSClientEndpoint", "WebSocketClientEndpoint"]

@@ -39,7 +39,8 @@ from xtls.port.upgrades import Route, UpgradePolicy, UpgradeRefused
 from xtls.wire.addresses import addressName
 from xtls.wire.deadlines import Deadline, deadlinesOf
 from xtls.wire.handover import handOver
-from xtls.wire.transport import TLSTransport, TLSTransportFactory
+from xtls.wire.tlsfactory import TLSTransportFactory
+from xtls.wire.transport import TLSTransport
 
 __all__ = ["LINGER", "Port", "UpgradeableFactory", "UpgradeableProtocol"]
 

@@ -23,14 +23,10 @@ from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import (
     IAddress,
     INegotiated,
-    IProtocolFactory,
-    IProtocolNegotiationFactory,
-    IReactorTime,
     ISSLTransport,
     ISystemHandle,
 )
 from twisted.logger import Logger
-from twisted.protocols.policies import WrappingFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -41,7 +37,7 @@ from xtls.wire.layered import LayeredTransport
 from xtls.wire.openssl import BUFFER_SIZE, Records
 from xtls.wire.outflow import Buffer, Outflow
 
-__all__ = ["TLSTransport", "TLSTransportFactory"]
+__all__ = ["TLSTransport"]
 
 _log = Logger()
 
@@ -55,12 +51,13 @@ class TLSTransport(LayeredTransport):
     One TLS connection.
     """
 
-    factory: TLSTransportFactory
+    factory: Any
     takesAtOnce = True  # octets, as soon as it is connected
 
-    def __init__(self, factory: TLSTransportFactory, address: IAddress | None) -> None:
+    def __init__(self, factory: Any, address: IAddress | None) -> None:
         """
-        @param factory: what this connection is one of, with all that they share.
+        @param factory: the L{TLSTransportFactory<xtls.wire.tlsfactory.TLSTransportFactory>} that this connection is
+            one of, with all that they share.
         @param address: the peer's, for the factory above.
         """
         super().__init__(factory.clock, factory.closeTimeout)
@@ -341,83 +338,3 @@ class TLSTransport(LayeredTransport):
         What Twisted's log says for events of this connection.
         """
         return self.factory.logPrefix()
-
-
-class TLSTransportFactory(WrappingFactory):
-    """
-    Puts TLS between a transport and the protocols of another factory.
-
-    @ivar wrappedFactory: builds the protocols above, once for each peer that was verified.
-    """
-
-    protocol = TLSTransport
-    noisy = False
-
-    def __init__(
-        self,
-        creator: Any,
-        isClient: bool,
-        wrappedFactory: IProtocolFactory,
-        clock: IReactorTime,
-        *,
-        handshakeTimeout: float = 10.0,
-        closeTimeout: float = 10.0,
-        refused: Callable[[TLSTransport, Failure], None] | None = None,
-    ) -> None:
-        """
-        @param creator: an L{IOpenSSLClientConnectionCreator
-            <twisted.internet.interfaces.IOpenSSLClientConnectionCreator>} for clients, an
-            L{IOpenSSLServerConnectionCreator
-            <twisted.internet.interfaces.IOpenSSLServerConnectionCreator>} for servers.
-        @param handshakeTimeout: seconds for the handshake, then the connection is aborted.
-        @param closeTimeout: seconds for the peer to close after this side has, and to read the last octets.
-        @param refused: told of connections that ended before a protocol was connected, and that nobody
-            waits for; by default they are logged.
-        """
-        super().__init__(wrappedFactory)
-        self.isClient = isClient
-        self.clock = clock
-        self.handshakeTimeout = handshakeTimeout
-        self.closeTimeout = closeTimeout
-        #: How OpenSSL is called (see C{xtls.wire.openssl}); L{None} for the fastest way.
-        self.records: type | None = None
-        self._create = creator.clientConnectionForTLS if isClient else creator.serverConnectionForTLS
-        self._refused = refused
-
-    def createConnection(self, transport: TLSTransport) -> SSL.Connection:
-        """
-        One connection's OpenSSL object, ready for its handshake.
-        """
-        connection: SSL.Connection = self._create(transport)
-        wrapped = self.wrappedFactory
-        if self.isClient:
-            if IProtocolNegotiationFactory.providedBy(wrapped):
-                connection.set_alpn_protos(wrapped.acceptableProtocols())
-            connection.set_connect_state()
-        else:
-            connection.set_accept_state()
-        return connection
-
-    def buildProtocol(self, addr: IAddress | None) -> TLSTransport:
-        """
-        The TLS transport of one connection; the protocol above comes after the handshake.
-        """
-        return self.protocol(self, addr)
-
-    def refused(self, transport: TLSTransport, failure: Failure) -> None:
-        """
-        A connection ended before its peer was verified.
-        """
-        if self._refused is not None:
-            self._refused(transport, failure)
-        else:
-            problem = failure.getErrorMessage()
-            _log.info("{peer}: no TLS connection: {problem}", peer=transport.getPeer(), problem=problem)
-
-    def logPrefix(self) -> str:
-        """
-        The wrapped factory's prefix, with a note.
-        """
-        wrapped: Any = self.wrappedFactory
-        prefix = getattr(wrapped, "logPrefix", None)
-        return f"{prefix() if prefix else type(wrapped).__name__} (TLS)"

@@ -309,13 +309,26 @@ class ForkedTests(ReactorCase):
         self.reactor.callLater = self.clock.callLater  # type: ignore[method-assign, assignment]
         self.port = _Port(self.reactor, self.end.end)
         self.isAhead = False
+        self.rested: list[bool] = []
         self.reactor.addReader(self.port)
 
     def fork(self) -> None:
         """
         Become the child.
         """
-        self.reactor.forked(lambda: self.isAhead)
+        self.reactor.forked(self)
+
+    def ahead(self) -> bool:
+        """
+        As the test says.
+        """
+        return self.isAhead
+
+    def rests(self, resting: bool) -> None:
+        """
+        Note it.
+        """
+        self.rested.append(resting)
 
     def poll(self, waiting: int = 0) -> None:
         """
@@ -370,7 +383,9 @@ class ForkedTests(ReactorCase):
         self.poll(waiting=1)
         self.assertEqual(self.port.taken, [1])
         self.assertNotIn(self.port, self.reactor.getReaders())
+        self.assertEqual(self.rested, [True])
         self.clock.advance(0.01)
+        self.assertEqual(self.rested, [True, False])
         self.poll()
         self.assertEqual(self.port.taken, [1, 1])
 

@@ -75,14 +75,16 @@ class TallyTests(SynchronousTestCase):
 
     def test_aheadOfNobody(self) -> None:
         """
-        Those that are gone, or leave, do not count; whoever leaves wants no more.
+        Those that are gone, leave, or rest do not count: somebody has to take connections.
         """
-        one, gone, leaving = tallies(Board(3), 1, 0, 0)
+        one, gone, leaving, resting = tallies(Board(4), 1, 0, 0, 0)
         gone.free()
-        self.assertTrue(one.ahead())
         leaving.leaves()
+        self.assertTrue(one.ahead())
+        resting.rests(True)
         self.assertFalse(one.ahead())
-        self.assertTrue(leaving.ahead())
+        resting.rests(False)
+        self.assertTrue(one.ahead())
 
     def test_emptied(self) -> None:
         """

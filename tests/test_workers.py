@@ -22,6 +22,7 @@ from xtls.programs import workers
 from xtls.programs.supervision import ATTEMPTS, PATIENCE, SETTLED
 from xtls.programs.tally import Tally
 from xtls.programs.workers import Workers
+from xtls.wire.reactor import Line
 
 
 class _Exited(BaseException):
@@ -220,7 +221,7 @@ class _Reactor:
         """
         call(*arguments)
 
-    def forked(self, ahead: Callable[[], bool]) -> None:
+    def forked(self, line: Line) -> None:
         """
         This is a child.
         """
@@ -534,7 +535,6 @@ class WorkerTests(WorkersCase):
             (tally,) = self.shared
             tally.begun()
             self.signals.handlers[signal.SIGHUP](signal.SIGHUP, None)
-            self.assertTrue(tally.ahead())
             self.assertEqual(self.reactor.asked, ["forked", "stopSharing"])
             tally.ended()
             self.assertEqual(self.reactor.asked, ["forked", "stopSharing", "stop"])

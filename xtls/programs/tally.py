@@ -22,7 +22,7 @@ _FIELDS: Final = 3
 _STATE, _TAKEN, _ENDED = range(_FIELDS)
 
 #: What C{_STATE} says.
-_FREE, _SERVING, _LEAVING = range(3)
+_FREE, _SERVING, _RESTING, _LEAVING = range(4)
 
 #: Octets of a number.
 _SIZE: Final = 8
@@ -54,15 +54,21 @@ class Board:
                 return Tally(self, first)
         return None
 
-    def least(self) -> int:
+    def least(self, but: int) -> int | None:
         """
-        The connections of the process that has the fewest, among those that take new ones.
+        The connections of the process that has the fewest, among those that are there to take new ones.
+
+        @param but: where the numbers are of a process that is left out.
+        @return: L{None} if there is no process.
         """
         numbers = self._numbers
         return min(
-            numbers[first + _TAKEN] - numbers[first + _ENDED]
-            for first in range(0, self.room * _FIELDS, _FIELDS)
-            if numbers[first + _STATE] == _SERVING
+            (
+                numbers[first + _TAKEN] - numbers[first + _ENDED]
+                for first in range(0, self.room * _FIELDS, _FIELDS)
+                if numbers[first + _STATE] == _SERVING and first != but
+            ),
+            default=None,
         )
 
 
@@ -121,12 +127,16 @@ class Tally:
 
     def ahead(self) -> bool:
         """
-        Whether the process has noticeably more connections than another that takes new ones.
+        Whether the process has noticeably more connections than another that is there to take new ones.
         """
-        if self._numbers[self._first + _STATE] != _SERVING:
-            return True
-        least = self._board.least()
-        return self.now > least + least // 16
+        least = self._board.least(self._first)
+        return least is not None and self.now > least + least // 16
+
+    def rests(self, resting: bool) -> None:
+        """
+        Whether the process is not there to take connections for a short time.
+        """
+        self._numbers[self._first + _STATE] = _RESTING if resting else _SERVING
 
 
 @implementer(IStreamServerEndpoint)

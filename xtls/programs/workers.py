@@ -255,7 +255,7 @@ class Workers:
             for each in (self._lifeline[1], *self._pipes):
                 self.system.close(each)
             sendTo(Sender(writing), self.publisher)
-            self._reactor.forked(tally.ahead)
+            self._reactor.forked(tally)
             self._reactor.addReader(_Lifeline(self._lifeline[0], self._orphaned))
             self._service.share(tally)
             leave = partial(self._reactor.callFromThread, self._leave, tally)

@@ -22,14 +22,14 @@ from collections.abc import Callable
 from functools import partial
 from select import EPOLLIN, EPOLLOUT, epoll
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.interfaces import IDelayedCall, IListeningPort
 from twisted.internet.main import installReactor
 from twisted.python import log
 
-__all__ = ["Reactor", "install"]
+__all__ = ["Line", "Reactor", "install"]
 
 #: How processes wait for the connections of one socket: each wakes one of them, and not all (Linux 4.5).
 _ONE_OF_MANY: Final[int] = EPOLLIN | getattr(select, "EPOLLEXCLUSIVE", 0)
@@ -43,6 +43,22 @@ _PATROL: Final = 1.0
 
 #: How many connections a process takes at once at most, from a port that it shares.
 _MOST: Final = 64
+
+
+class Line(Protocol):
+    """
+    The processes that wait for the connections of one port, as one of them sees it.
+    """
+
+    def ahead(self) -> bool:
+        """
+        Whether this process has more connections than it should have, and another is there to take the next.
+        """
+
+    def rests(self, resting: bool) -> None:
+        """
+        This process is there to take connections, or is not for a short time.
+        """
 
 
 class Reactor(EPollReactor):
@@ -159,7 +175,7 @@ class Reactor(EPollReactor):
 
     doIteration = doPoll
 
-    def forked(self, ahead: Callable[[], bool]) -> None:
+    def forked(self, line: Line) -> None:
         """
         This process is a child that C{os.fork} has made before the reactor ran: have nothing in common with
         the parent any more but the open descriptors.
@@ -169,7 +185,7 @@ class Reactor(EPollReactor):
         waiting each time; and one that is ahead of others leaves the line, and after a short rest stands at
         its end.
 
-        @param ahead: whether this process has more connections than it should have.
+        @param line: who else waits for connections.
         """
         readers, writers = self.getReaders(), self.getWriters()
         inherited = self._poller
@@ -182,7 +198,7 @@ class Reactor(EPollReactor):
         self._internalReaders.discard(waker)
         for reader in readers:
             if IListeningPort.providedBy(reader):
-                self._share(reader, ahead)
+                self._share(reader, line)
             elif reader is not waker:
                 self.addReader(reader)
         for writer in writers:
@@ -220,7 +236,7 @@ class Reactor(EPollReactor):
                 self.removeReader(port)
                 self._join(port)
 
-    def _share(self, port: Any, ahead: Callable[[], bool]) -> None:
+    def _share(self, port: Any, line: Line) -> None:
         """
         Listen on a port together with other processes.
         """
@@ -233,10 +249,15 @@ class Reactor(EPollReactor):
             why: object = accept()
             # the port has raised its number if there were as many as it was to accept
             some = min(2 * some, _MOST) if port.numberAccepts > some else 1
-            if port in self._shared and ahead():
+            if port in self._shared and line.ahead():
+                line.rests(True)
                 self.removeReader(port)
-                self._shared[port] = self.callLater(_REST, self._join, port)
+                self._shared[port] = self.callLater(_REST, joinAgain)
             return why
+
+        def joinAgain() -> None:
+            line.rests(False)
+            self._join(port)
 
         port.doRead = acceptSome
         self._join(port)

@@ -15,6 +15,7 @@ from twisted.internet import main
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.error import ConnectionDone, ConnectionLost, ReactorAlreadyInstalledError
 from twisted.internet.interfaces import IListeningPort, IReactorFDSet, IReadDescriptor
+from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -78,6 +79,8 @@ class _Port(_End):
 
     def __init__(self, reactor: Any, end: socket.socket) -> None:
         super().__init__(reactor, end)
+        self.factory = Factory()
+        self.factory.doStart()
         self.waiting = 0
         self.taken: list[int] = []
 
@@ -199,8 +202,13 @@ class PollTests(ReactorCase):
         self.addCleanup(ours.close)
         self.addCleanup(other.close)
         ends = [self.end, _End(self.reactor, ours)]
+
+        def closeAll() -> None:
+            for end in ends:
+                self.reactor.removeReader(end)
+
         for each in ends:
-            each.reading = lambda: [self.reactor.removeReader(end) for end in ends] and None
+            each.reading = closeAll
             self.reactor.addReader(each)
         self.other.send(b"x")
         other.send(b"x")
@@ -427,7 +435,8 @@ class ForkedTests(ReactorCase):
 
     def test_stopSharing(self) -> None:
         """
-        A process may stop listening; also while it rests, and while it accepts.
+        A process may stop listening; also while it rests, and while it accepts.  What the port led to is
+        stopped.
         """
         for isAhead in (False, True):
             self.fork()
@@ -436,6 +445,8 @@ class ForkedTests(ReactorCase):
             self.reactor.stopSharing()
             self.clock.advance(0.01)
             self.assertNotIn(self.port, self.reactor.getReaders())
+            self.assertEqual(self.port.factory.numPorts, 0)
+            self.port.factory.doStart()
             del self.port.doRead
             self.reactor.addReader(self.port)
         accept = self.port.doRead

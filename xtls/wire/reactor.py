@@ -122,8 +122,8 @@ class Reactor(EPollReactor):
 
     def removeReader(self, reader: Any) -> None:
         """
-        Read no more from a descriptor; most are not read from any more when this is called, since all are when
-        they end.
+        Read no more from a descriptor; most are not read from any more when this is called, since all are
+        when they end.
         """
         number = reader.fileno()
         if number in self._reads or number < 0 or self._continuousPolling.isReading(reader):
@@ -220,6 +220,7 @@ class Reactor(EPollReactor):
                 self.removeReader(port)
             else:
                 joining.cancel()
+            port.factory.doStop()
         self._shared.clear()
         if self._patrol is not None:
             self._patrol.cancel()

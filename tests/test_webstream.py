@@ -502,6 +502,35 @@ class ClosingTests(OneEnd):
         self.assertEqual(self.heard(), encodeFrame(Opcode.BINARY, b"answer") + encodeClose(1000))
 
 
+class RelayTests(OneEnd):
+    """
+    What a relay is told.
+    """
+
+    def test_state(self) -> None:
+        """
+        Whether octets are delivered and sent now, and whether there is a connection at all.
+        """
+        self.open(HalfCloseRecorder())
+        self.assertIs(self.stream.reader, self.stream._reader)
+        self.assertIs(self.stream.outflow, self.stream._outflow)
+
+        def state() -> tuple[bool, bool, bool]:
+            return self.stream.relaying, self.stream.sending, self.stream.gone
+
+        self.assertEqual(state(), (True, True, False))
+        self.stream.pauseProducing()
+        self.assertEqual(state(), (False, True, False))
+        self.stream.resumeProducing()
+        self.stream.loseWriteConnection()
+        self.assertEqual(state(), (True, False, False))
+        self.stream.loseConnection()
+        self.assertEqual(state(), (False, False, False))
+        self.stream.abortConnection()
+        self.wire.flush()
+        self.assertEqual(state(), (False, False, True))
+
+
 class NameTests(SynchronousTestCase):
     """
     What a stream says that it is.

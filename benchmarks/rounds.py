@@ -28,6 +28,12 @@ from benchmarks.works import Work
 #: How long the generator may take beyond what it was asked for, in seconds.
 _PATIENCE: Final = 60.0
 
+#: A server has done with what was before when it uses less than this in that time, in seconds; and how long
+#: that is waited for at most.
+_QUIET: Final = 0.005
+_SHORT: Final = 0.05
+_LONGEST: Final = 3.0
+
 #: How long a server may take to settle before its memory is read, in seconds.
 _SETTLE: Final = 0.4
 
@@ -53,6 +59,20 @@ def generator(ground: Ground, job: Job) -> Iterator[subprocess.Popen[str]]:
             yield running
         finally:
             running.kill()
+
+
+def _settle(server: Server) -> None:
+    """
+    Wait until a server has done with what was before, though not for ever: some read on for a while when a
+    client has gone.
+    """
+    end = time.monotonic() + _LONGEST
+    used = 1.0
+    while used > _QUIET and time.monotonic() < end:
+        (before,) = measuring.usages(server.pid)
+        time.sleep(_SHORT)
+        (after,) = measuring.usages(server.pid)
+        used = measuring.used(before, after)
 
 
 def _job(ground: Ground, server: Server, work: Work, plan: Plan) -> Job:
@@ -140,6 +160,7 @@ def measure(ground: Ground, server: Server, work: Work, plan: Plan) -> Result:
     """
     job = _job(ground, server, work, plan)
     result = Result("", work.name, server.peer.name, 0)
+    _settle(server)
     try:
         if work.kind == "hold":
             done, each = hold(ground, job)

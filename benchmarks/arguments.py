@@ -135,7 +135,7 @@ def parse(words: Sequence[str]) -> Asked:
     names = _listed(parser, "--work", said.work, known) or (QUICK if said.quick else ())
     peers = _listed(parser, "--peers", said.peers, NAMES)
     rounds = said.rounds if said.rounds is not None else 1 if said.quick else 3
-    seconds = said.seconds if said.seconds is not None else 0.3 if said.quick else 1.0
+    seconds = said.seconds if said.seconds is not None else 0.25 if said.quick else 1.0
     if rounds < 1:
         parser.error(f"--rounds={rounds}: expected 1 or more")
     if not 0 < seconds <= 60:

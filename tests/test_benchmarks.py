@@ -90,7 +90,7 @@ class ArgumentsTests(SynchronousTestCase):
         A quick one is one short round of some of it; what is said besides is kept.
         """
         plan = parse(["--quick"]).plan
-        self.assertEqual((plan.rounds, plan.seconds, plan.starts), (1, 0.3, 1))
+        self.assertEqual((plan.rounds, plan.seconds, plan.starts), (1, 0.25, 1))
         self.assertEqual({work.name for _, work in plan.works}, set(QUICK))
         plan = parse(["--quick", "--rounds=2", "--seconds=0.1", "--work=up8"]).plan
         self.assertEqual((plan.rounds, plan.seconds), (2, 0.1))

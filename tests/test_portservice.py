@@ -5,6 +5,7 @@ The service that listens on all sockets or on none.
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 from typing import Any, cast
 
 from twisted.application.service import IService
@@ -21,6 +22,7 @@ from twisted.web.resource import Resource
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from xtls.config.listening import parseBind
 from xtls.config.modes import Mode
 from xtls.config.options import TLSOptions
 from xtls.config.portoptions import PortOptions, SSLSwitch
@@ -185,6 +187,27 @@ class PortServiceTests(SynchronousTestCase):
         pending[0].callback(self.ports[0])
         pending[1].errback(ValueError("odd"))
         self.assertEqual((len(self.events), service.addresses()), (1, [self.ports[0].getHost()]))
+
+    def test_backlog(self) -> None:
+        """
+        Many may wait to be accepted, unless it is an endpoint string that says how many.
+        """
+
+        class Bound:
+            """
+            Notes how many may wait.
+            """
+
+            def __init__(self) -> None:
+                self.asked: list[int] = []
+                self.listen = self.asked.append
+
+        for address, expected in ((parseBind("bind-tcp", "1"), [4096]), (None, [])):
+            found = listener(succeed(self.ports[0]))
+            found = replace(found, socket=replace(found.socket, address=address))
+            bound = self.ports[0].socket = Bound()  # type: ignore[attr-defined]
+            PortService([found]).startService()
+            self.assertEqual(bound.asked, expected)
 
     def test_started(self) -> None:
         """

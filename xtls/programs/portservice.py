@@ -7,7 +7,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
@@ -29,6 +29,10 @@ from xtls.wire.addresses import addressName
 __all__ = ["Listener", "ListeningError", "PortService", "spoken"]
 
 _log = Logger()
+
+#: How many connections may wait to be accepted, where the system allows so many.  Twisted's 50 are full in a
+#: few milliseconds when many clients come at once, and each that finds no room tries again a second later.
+_BACKLOG: Final = 4096
 
 
 class ListeningError(XTLSError):
@@ -195,6 +199,9 @@ class PortService(Service):
         A socket listens.
         """
         self._ports.append(port)
+        bound = getattr(port, "socket", None)
+        if bound is not None and listener.socket.address is not None:  # an endpoint string has a word for it
+            bound.listen(_BACKLOG)
         _log.info(
             "xtls listening: {mode} {place} ({protocols})",
             mode=listener.socket.mode.value,

@@ -162,6 +162,15 @@ class CountedEndpointTests(SynchronousTestCase):
         protocol.makeConnection(transport)
         self.assertEqual((self.tally.now, self.other.now), (1, 0))
 
+    def test_direct(self) -> None:
+        """
+        A factory that serves connections without protocols is told where to count.
+        """
+        factory: Any = Factory()
+        factory.count = None
+        CountedEndpoint(self.wrapped, lambda: self.asked).listen(factory)
+        self.assertIs(factory.count(), self.tally)
+
     def test_refused(self) -> None:
         """
         What a factory does not want is no connection.

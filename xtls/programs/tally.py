@@ -167,6 +167,8 @@ class CountedEndpoint:
             return protocol
 
         protocolFactory.buildProtocol = buildProtocol  # type: ignore[method-assign, assignment]
+        if hasattr(protocolFactory, "count"):
+            protocolFactory.count = self.tally  # for connections that it serves without a protocol
         return self.wrapped.listen(protocolFactory)
 
 

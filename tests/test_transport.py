@@ -490,7 +490,7 @@ class TransportTests(SynchronousTestCase):
         servers = self.factory(False, serverCreator(), self.server)
         stream = clients.buildProtocol(None)
         self.wire.join(stream, servers.buildProtocol(None))
-        stream._tooSlow()
+        stream.tooSlow()
         self.wire.server.protocol.dataReceived(b"".join(self.wire.client.writes))
         stream.dataReceived(b"".join(self.wire.server.writes))
         self.assertEqual(self.client.made, 0)

@@ -25,6 +25,7 @@ from xtls.config.portoptions import PortOptions, SSLSwitch
 from xtls.port.upgradeable import Port, UpgradeableFactory
 from xtls.port.upgrades import HTTP_NAMES, UpgradePolicy
 from xtls.port.web import WebFactory
+from xtls.sessions.fastpath import FastPath
 from xtls.trust.contexts import ServerConnectionCreator
 from xtls.trust.keypairs import AUTOMATIC
 from xtls.wire.accepting import acceptDirectly
@@ -102,7 +103,10 @@ class UpgradeableServerEndpoint:
         )
         web = WebFactory(policy, self.clock, session=protocolFactory, site=self.site)
         port = Port(policy, protocolFactory, web, self.tls, self.clock)
-        return self.wrapped.listen(UpgradeableFactory(port)).addCallback(acceptDirectly)
+        factory = UpgradeableFactory(port)
+        fast = FastPath.of(self.clock, factory)
+        serve = fast.accepted if fast is not None else None
+        return self.wrapped.listen(factory).addCallback(acceptDirectly, serve)
 
 
 def serverCreator(mode: Mode, tls: TLSOptions, options: PortOptions) -> ServerConnectionCreator | None:

@@ -1,19 +1,19 @@
 """
 The lines that a port writes about its connections.
 
-One line for each connection is what an operator wants, and under load it costs more than taking the connection does:
-the log's code and the connection's push each other out of the processor's caches.  A L{Journal} writes lines at once
-while they are few; when they are many, it keeps those of the next tenth of a second and writes them in one go.
-Each has the time at which it was noted.
+One line for each connection is what an operator wants, and under load it costs more than taking the
+connection does: the log's code and the connection's push each other out of the processor's caches.  A
+L{Journal} writes lines at once while they are few; when they are many, it keeps those of the next tenth of a
+second and writes them in one go.  Each has the time at which it was noted.
 """
 
 from __future__ import annotations
 
-import time
 from typing import Any, Final
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger, LogLevel
+from twisted.python.runtime import seconds
 
 from xtls.wire.deadlines import Deadline, deadlinesOf
 
@@ -46,7 +46,8 @@ class Journal:
         """
         Write a line.
 
-        @param form: as L{Logger.info<twisted.logger.Logger.info>} has it.
+        @param form: as C{str.format} has it.  The event has the line too, as C{line}, for those who write
+            nothing else.
         """
         event = {
             "log_logger": self._log,
@@ -54,7 +55,8 @@ class Journal:
             "log_namespace": self._log.namespace,
             "log_source": None,
             "log_format": form,
-            "log_time": time.time(),
+            "log_time": seconds(),
+            "line": form.format(**fields).replace("\n", "\n\t"),
             **fields,
         }
         if self._kept:

@@ -13,6 +13,7 @@ one holds its socket for at most L{LINGER} seconds more, and no octets.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -42,9 +43,12 @@ from xtls.wire.handover import handOver
 from xtls.wire.tlsfactory import TLSTransportFactory
 from xtls.wire.transport import TLSTransport
 
-__all__ = ["LINGER", "Port", "UpgradeableFactory", "UpgradeableProtocol"]
+__all__ = ["LINGER", "TAKEN", "Port", "UpgradeableFactory", "UpgradeableProtocol"]
 
 _log = Logger()
+
+#: The line about a connection that is let in.
+TAKEN: Final = "{peer}: {path}"
 
 _REFUSED: Final = "{peer}: refused at {path}: {problem}"
 
@@ -80,9 +84,11 @@ class UpgradeableFactory(Factory):
     Builds what a listening socket connects: a protocol that finds out what each peer speaks.
 
     @ivar port: the port.
+    @ivar count: gives who counts the connections, if anybody does.
     """
 
     noisy = False
+    count: Callable[[], Any] | None = None
 
     def __init__(self, port: Port) -> None:
         self.port = port
@@ -142,6 +148,26 @@ class UpgradeableFactory(Factory):
         """
         return UpgradeableProtocol(self, addr)
 
+    def next(self, route: Route) -> IProtocolFactory | None:
+        """
+        Where a route leads to, if anywhere.
+        """
+        return self._routes[route]
+
+    def begun(self) -> None:
+        """
+        A connection is there of which no protocol tells.
+        """
+        if self.count is not None:
+            self.count().begun()
+
+    def ended(self) -> None:
+        """
+        It is gone.
+        """
+        if self.count is not None:
+            self.count().ended()
+
     def follow(self, route: Route, peer: IAddress) -> IProtocol | None:
         """
         Build the protocol that takes a connection over.
@@ -199,9 +225,20 @@ class UpgradeableProtocol(Protocol):
         port = self.factory.port
         decision = port.policy.atOnce(secure=True, alpn=self._negotiated) if self._secure else None
         if decision is None:
-            self._timer = deadlinesOf(port.clock).within(port.options.detectTimeout, self._tooSlow)
+            self._timer = deadlinesOf(port.clock).within(port.options.detectTimeout, self.tooSlow)
         else:
             self._act(decision)
+
+    def hurry(self, until: float) -> None:
+        """
+        The connection is older than it seems.
+
+        @param until: when it must be decided, in the clock's seconds.
+        """
+        if self._timer is not None:
+            self._timer.cancel()
+            clock = self.factory.port.clock
+            self._timer = deadlinesOf(clock).within(max(0.0, until - clock.seconds()), self.tooSlow)
 
     def _negotiated(self) -> bytes | None:
         """
@@ -239,7 +276,7 @@ class UpgradeableProtocol(Protocol):
         """
         self._stopTimer()
 
-    def _tooSlow(self) -> None:
+    def tooSlow(self) -> None:
         """
         The time is over: what is there decides.
         """
@@ -294,7 +331,7 @@ class UpgradeableProtocol(Protocol):
         if following is None:
             self._note(_REFUSED, path, "it takes no more connections")
         elif route is not Route.TLS:
-            self._note("{peer}: {path}", path)
+            self._note(TAKEN, path)
         return following
 
     def _path(self) -> str:

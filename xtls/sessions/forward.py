@@ -26,7 +26,7 @@ close timeout is closed, with what it did not take.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.interfaces import IAddress, IReactorTime, IStreamClientEndpoint
@@ -77,6 +77,21 @@ class ForwardProtocol(Leg):
         connecting = maybeDeferred(factory.endpoint.connect, _BackendFactory(self))
         self._cancel = connecting.cancel
         connecting.addErrback(self._unreachable)
+
+    def adopt(self, transport: Any, below: Any, ended: bool) -> None:
+        """
+        Be connected, in place of C{makeConnection}, where the backend is connected already.
+
+        @param transport: the client's.
+        @param below: the backend's, a L{StreamSocket<xtls.wire.sockets.StreamSocket>}.
+        @param ended: whether the client has ended its direction, and the backend may have been told.
+        """
+        self.transport = transport
+        self._readEnded = ended
+        below.protocol = backend = _Backend(self)
+        backend.transport = below
+        self.backendConnected(backend)
+        below.startReading()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """

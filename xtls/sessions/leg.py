@@ -144,11 +144,12 @@ class Leg(Protocol):
         if self._lost:
             return
         self.pour(drop)
-        self.resume()
         if orderly:
+            self.resume()
             self._watch()
             self.endWriting()
         else:
+            self.pause()  # whatever it sends
             self._timer = deadlinesOf(self._clock).within(ABORT_AFTER, self.abort)
 
     def _wroteAll(self) -> None:

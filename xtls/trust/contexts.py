@@ -344,6 +344,13 @@ class ServerConnectionCreator:
         """
         return bool(self._context.get_verify_mode() & SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
 
+    @property
+    def certificateAsked(self) -> bool:
+        """
+        Whether a client is asked for a certificate.
+        """
+        return self._context.get_verify_mode() != SSL.VERIFY_NONE
+
     def serverConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
         """
         Make a connection.

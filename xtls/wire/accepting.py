@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import socket
 import sys
+from collections.abc import Callable
 from typing import Any, Final
 
 from twisted.internet import tcp
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
 from xtls.wire.sockets import StreamSocket
@@ -23,6 +24,8 @@ __all__ = ["acceptDirectly"]
 
 _log = Logger()
 
+Serve = Callable[[socket.socket, Any], object]
+
 #: Connections that are taken in one turn at most, so that those that are there already get theirs.
 _AT_ONCE: Final = 64
 
@@ -30,15 +33,17 @@ _AT_ONCE: Final = 64
 _INHERITING: Final = frozenset({"linux"})
 
 
-def acceptDirectly(port: IListeningPort) -> IListeningPort:
+def acceptDirectly(port: IListeningPort, serve: Serve | None = None) -> IListeningPort:
     """
     Have the connections of a port be L{StreamSocket}s.  Ports of other kinds than Twisted's for TCP are left alone.
 
     @param port: it listens already; its factory's C{buildProtocol} must not need the address.
+    @param serve: is given the connections, in place of the factory: each a socket, which does not block, and where
+        the peer is, as the system has it.
     @return: the same port.
     """
     if type(port) is tcp.Port and isinstance(getattr(port, "socket", None), socket.socket):
-        _Acceptor(port)
+        _Acceptor(port, serve)
     return port
 
 
@@ -47,14 +52,15 @@ class _Acceptor:
     The connections of one port.
     """
 
-    def __init__(self, port: tcp.Port) -> None:
+    def __init__(self, port: tcp.Port, serve: Serve | None) -> None:
         self._port = port
+        self._serve = serve or self._connected
         self._stock = port.doRead
         self._limit = 1
         self._inherits = sys.platform in _INHERITING
         if self._inherits:
             port.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
-        port.doRead = self.doRead
+        port.doRead = self.doRead  # type: ignore[method-assign]
 
     def doRead(self) -> None:
         """
@@ -71,7 +77,8 @@ class _Acceptor:
                 self._stock()
                 return
             try:
-                self._connected(sock, peer)
+                sock.setblocking(False)
+                self._serve(sock, peer)
             except Exception:
                 _log.failure("a connection cannot be served")
         self._limit = min(2 * limit, _AT_ONCE)
@@ -80,10 +87,9 @@ class _Acceptor:
         """
         One of them is there.
         """
-        sock.setblocking(False)
         port = self._port
-        factory: IProtocolFactory = port.factory
-        protocol: Any = factory.buildProtocol(None)  # type: ignore[arg-type]
+        factory: Any = port.factory
+        protocol: Any = factory.buildProtocol(None)
         if protocol is None:
             sock.close()
             return

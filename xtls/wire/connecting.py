@@ -55,8 +55,8 @@ def directly(endpoint: IStreamClientEndpoint) -> IStreamClientEndpoint:
         return endpoint
     if type(endpoint) in (TCP4ClientEndpoint, TCP6ClientEndpoint):
         host, port = known.get("_host"), known.get("_port")
-        host = _LOCALHOST.get(host, host) if type(endpoint) is TCP4ClientEndpoint else host
         if isinstance(host, str) and isinstance(port, int):
+            host = _LOCALHOST.get(host, host) if type(endpoint) is TCP4ClientEndpoint else host
             if isIPAddress(host):
                 return SocketEndpoint(reactor, socket.AF_INET, (host, port), timeout)
             if isIPv6Address(host) and "%" not in host:
@@ -70,6 +70,8 @@ def directly(endpoint: IStreamClientEndpoint) -> IStreamClientEndpoint:
 class SocketEndpoint:
     """
     Connects to an address.
+
+    @ivar near: whether the address is on this machine.
     """
 
     def __init__(self, reactor: Any, family: int, address: Any, timeout: float) -> None:
@@ -83,7 +85,7 @@ class SocketEndpoint:
         self._family = family
         self._address = address
         self._destination = addressOf(address)
-        self._near = family == socket.AF_UNIX or ip_address(address[0]).is_loopback
+        self.near = family == socket.AF_UNIX or ip_address(address[0]).is_loopback
 
     def __repr__(self) -> str:
         """
@@ -100,7 +102,7 @@ class SocketEndpoint:
         try:
             sock, result = self._begin()
         except OSError as e:
-            return fail(Failure(_why(e.errno)))
+            return fail(Failure(_why(e.errno or 0)))
         protocolFactory.doStart()
         if result in _THERE:
             return self.connected(sock, protocolFactory)
@@ -111,22 +113,39 @@ class SocketEndpoint:
             attempt.fail(Failure(_why(result)))
         return attempt.result
 
-    def connectAtOnce(self, protocol: Any) -> bool:
+    def socketAtOnce(self) -> socket.socket | None:
         """
-        Connect a protocol, if that takes no waiting, as it mostly does on one machine.
+        Connect a socket, if that takes no waiting, as it mostly does on one machine.
 
-        @return: whether it is connected; if not, nothing has happened.
+        @return: the socket; or L{None}, and nothing has happened.
         """
-        if not self._near:
-            return False
+        if not self.near:
+            return None
         try:
             sock, result = self._begin()
         except OSError:
-            return False
+            return None
         if result not in _THERE:
             sock.close()
+            return None
+        return sock
+
+    def transport(self, sock: socket.socket, protocol: Any) -> StreamSocket:
+        """
+        The transport of a socket that L{socketAtOnce} has connected.  Nothing is read before C{startReading}.
+        """
+        return _ClientSocket(sock, self._address, self.reactor, protocol)
+
+    def connectAtOnce(self, protocol: Any) -> bool:
+        """
+        Connect a protocol, if that takes no waiting.
+
+        @return: whether it is connected; if not, nothing has happened.
+        """
+        sock = self.socketAtOnce()
+        if sock is None:
             return False
-        transport = _ClientSocket(sock, self._address, self.reactor, protocol)
+        transport = self.transport(sock, protocol)
         transport.startReading()
         protocol.makeConnection(transport)
         return True
@@ -144,7 +163,7 @@ class SocketEndpoint:
         if self._family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
         result = sock.connect_ex(self._address)
-        if result == errno.EINPROGRESS and self._near:
+        if result == errno.EINPROGRESS and self.near:
             result = sock.connect_ex(self._address)  # it mostly is complete by now
         return sock, result
 
@@ -174,7 +193,8 @@ def _why(code: int) -> Exception:
     """
     Why there is no connection, as Twisted's own endpoints say it.
     """
-    return getConnectError((code, os.strerror(code)))
+    why: Exception = getConnectError((code, os.strerror(code)))
+    return why
 
 
 class _ClientSocket(StreamSocket):

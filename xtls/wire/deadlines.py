@@ -60,10 +60,11 @@ class _Queue:
     The deadlines of one length, in the order in which they come.
     """
 
-    __slots__ = ("_clock", "_timer", "seconds", "waiting")
+    __slots__ = ("_clock", "_queues", "_timer", "seconds", "waiting")
 
-    def __init__(self, clock: Callable[[], Any], seconds: float) -> None:
+    def __init__(self, clock: Callable[[], Any], queues: dict[float, _Queue], seconds: float) -> None:
         self._clock = clock
+        self._queues = queues
         self.seconds = seconds
         self.waiting: dict[Deadline, None] = {}
         self._timer: IDelayedCall | None = None
@@ -91,6 +92,7 @@ class _Queue:
             if not waiting and self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
+                del self._queues[self.seconds]
 
     def _look(self) -> None:
         """
@@ -107,10 +109,13 @@ class _Queue:
                 del waiting[first]
                 first.come()
         finally:
-            if self._timer is not None:  # set meanwhile, for one that comes later than the first
-                self._timer.cancel()
+            meanwhile: Any = self._timer
+            if meanwhile is not None:  # for one that comes later than the first
+                meanwhile.cancel()
                 self._timer = None
-            if waiting:
+            if not waiting:
+                del self._queues[self.seconds]
+            else:
                 left = next(iter(waiting)).time - now
                 self._timer = clock.callLater(max(0, left), self._look)
 
@@ -128,12 +133,12 @@ class Deadlines:
         """
         Have something called after some time, unless it is cancelled before.
 
-        @param seconds: how long from now.  There is one queue for each length that was ever asked for, so it is
-            one of few: an option's value, not the result of a calculation.
+        @param seconds: how long from now.  There is one queue for each length: this is cheap where many wait for
+            the same one.
         """
         queue = self._queues.get(seconds)
         if queue is None:
-            queue = self._queues[seconds] = _Queue(self._clock, seconds)
+            queue = self._queues[seconds] = _Queue(self._clock, self._queues, seconds)
         return Deadline(queue, call, arguments)
 
 

@@ -19,6 +19,9 @@ Failure is final: L{TLSEngine.failure} says why, and all that is left to do is t
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from OpenSSL import SSL
 
 from xtls.wire.openssl import BUFFER_SIZE, Status, recordsFor
@@ -43,7 +46,7 @@ class TLSEngine:
 
     __slots__ = ("closed", "connection", "established", "failure", "more", "peerClosed", "records")
 
-    def __init__(self, connection: SSL.Connection, records: type | None = None) -> None:
+    def __init__(self, connection: SSL.Connection, records: Callable[[SSL.Connection], Any] | None = None) -> None:
         """
         @param connection: over memory BIOs (no socket), with accept or connect state set.
         @param records: how OpenSSL is called; by default the fastest way there is.

@@ -126,6 +126,14 @@ class LayeredTransport(WritingTransport):
         if self._waiting is not None:
             self._waiting.succeed(protocol)
 
+    def adopted(self, protocol: Any) -> None:
+        """
+        The layer is ready, and the protocol above is connected already.
+        """
+        self._cancelDeadline()
+        self._writing = True
+        self.wrappedProtocol = protocol
+
     def whenConnected(self) -> Deferred[IProtocol]:
         """
         Wait for the protocol above.

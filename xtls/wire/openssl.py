@@ -121,6 +121,7 @@ def _bindings() -> tuple[Any, Any] | None:
         "BIO_read",
         "BIO_write",
         "BIO_get_mem_data",
+        "SSL_get0_alpn_selected",
         "SSL_get_error",
         "SSL_clear_mode",
         "SSL_MODE_ENABLE_PARTIAL_WRITE",
@@ -160,6 +161,8 @@ if _lib is not None:
     _SSL_do_handshake, _SSL_read, _SSL_write = _lib.SSL_do_handshake, _lib.SSL_read, _lib.SSL_write
     _BIO_read, _BIO_write, _pending = _lib.BIO_read, _lib.BIO_write, _lib.BIO_get_mem_data
     _SSL_get_error, _ERR_clear_error = _lib.SSL_get_error, _lib.ERR_clear_error
+    _SSL_get0_alpn_selected = _lib.SSL_get0_alpn_selected
+    _name, _nameLength = _ffi.new("unsigned char **"), _ffi.new("unsigned int *")
     _from_buffer = _ffi.from_buffer
 
 
@@ -169,6 +172,9 @@ class DirectRecords:
     """
 
     __slots__ = ("_connection", "_from", "_into", "_result", "_ssl", "failure", "status")
+
+    #: Whether what is needed for it is there.
+    available = _lib is not None
 
     def __init__(self, connection: SSL.Connection) -> None:
         self._connection = connection
@@ -237,6 +243,19 @@ class DirectRecords:
             SSL._raise_current_error()
         count: int = _BIO_read(self._from, _cipherPointer, len(_cipher))
         return count
+
+    def pending(self) -> bool:
+        """
+        Whether there is ciphertext for the peer.
+        """
+        return bool(_pending(self._from, _NULL))
+
+    def negotiated(self) -> bool:
+        """
+        Whether an application protocol was agreed on (ALPN, RFC 7301).
+        """
+        _SSL_get0_alpn_selected(self._ssl, _name, _nameLength)
+        return bool(_nameLength[0])
 
     def _readOn(self, count: int) -> memoryview:
         """
@@ -366,4 +385,4 @@ def recordsFor(connection: SSL.Connection) -> Records:
 
     @param connection: a connection over memory BIOs, whose handshake need not have begun.
     """
-    return DirectRecords(connection) if _lib is not None else PublicRecords(connection)
+    return DirectRecords(connection) if DirectRecords.available else PublicRecords(connection)

@@ -21,6 +21,8 @@ from xtls.wire.inflow import READ_BUFFER, directSocket, receiveDirectly, receive
 from xtls.wire.openssl import BUFFER_SIZE, DirectRecords, cipherView, plainView
 from xtls.wire.outflow import Outflow
 from xtls.wire.transport import TLSTransport
+from xtls.wire.webrelay import pourFrames, pourFramesNoMore
+from xtls.wire.webstream import WebSocketStream
 
 __all__ = ["pour", "pourNoMore"]
 
@@ -36,6 +38,8 @@ def pour(source: Any, target: Any, outflow: Outflow) -> bool:
     @param target: the transport that C{outflow} leads to.
     @return: whether there is; then call L{pourNoMore} when octets are to go elsewhere.
     """
+    if pourFrames(source, target, outflow):
+        return True
     if isinstance(source, TLSTransport):
         if _direct(source) and directSocket(target) is not None:
             source.transport.doRead = _decrypting(source, outflow)
@@ -54,7 +58,9 @@ def pourNoMore(source: Any) -> None:
     """
     Undo L{pour}: the protocol is given the octets again.
     """
-    if isinstance(source, TLSTransport) and not source.gone:
+    if isinstance(source, WebSocketStream):
+        pourFramesNoMore(source)
+    elif isinstance(source, TLSTransport) and not source.gone:
         receiveDirectly(source.transport, source.bufferReceived)
     else:
         receiveNoMore(source)
@@ -110,7 +116,7 @@ def _decrypting(source: TLSTransport, outflow: Outflow) -> _Read:
             if plain:
                 write(plainView[:plain])
             else:
-                source.restReceived()
+                source.decrypted(records.rest())
         else:
             source.bufferReceived(view[:count])
         return None

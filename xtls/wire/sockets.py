@@ -13,6 +13,7 @@ three things that matter to those who open and close many connections:
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from typing import Any, Final
 
 from twisted.internet import tcp
@@ -59,6 +60,8 @@ class StreamSocket(tcp.Connection):
     # Closing ends the connection by itself: no other process has this socket.
     _shouldShutdown = False
     connected = 1
+    #: Called when the connection is gone, and its protocol was told.
+    whenGone: Callable[[], None] | None = None
     #: Whether C{TCP_NODELAY} is known to be set, or there is no such thing.
     sendsAtOnce = False
     #: For C{startTLS} without saying which side it is.
@@ -119,7 +122,8 @@ class StreamSocket(tcp.Connection):
         elif self.connected and not self.disconnecting:
             self.disconnecting = 1
             self.stopReading()
-            deadlinesOf(self.reactor).within(0, self._close)
+            clock: Any = self.reactor
+            deadlinesOf(clock).within(0, self._close)
 
     def loseWriteConnection(self) -> None:
         """
@@ -147,7 +151,11 @@ class StreamSocket(tcp.Connection):
         protocol = self.protocol
         # as with Twisted's own, whoever still holds this finds nothing to use
         del self.protocol, self.socket, self.fileno
-        protocol.connectionLost(reason)
+        try:
+            protocol.connectionLost(reason)
+        finally:
+            if self.whenGone is not None:
+                self.whenGone()
 
     def _close(self) -> None:
         """

@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from twisted.protocols.policies import WrappingFactory
 from twisted.python.failure import Failure
 
+from xtls.wire.engine import TLSEngine
 from xtls.wire.transport import TLSTransport
 
 __all__ = ["TLSTransportFactory"]
@@ -79,6 +80,16 @@ class TLSTransportFactory(WrappingFactory):
         else:
             connection.set_accept_state()
         return connection
+
+    def adopt(
+        self, transport: Any, engine: TLSEngine, until: float | None, addr: IAddress | None
+    ) -> TLSTransport:
+        """
+        Make the TLS transport of a connection whose handshake has begun already: see L{TLSTransport.adopt}.
+        """
+        adopting = self.buildProtocol(addr)
+        adopting.adopt(transport, engine, until)
+        return adopting
 
     def buildProtocol(self, addr: IAddress | None) -> TLSTransport:
         """

@@ -78,14 +78,30 @@ class TLSTransport(LayeredTransport):
             _log.failure("a TLS connection cannot be made", failure)
             self._fault(failure)
             return
-        self._within(self.factory.handshakeTimeout, self._tooSlow)
+        self._within(self.factory.handshakeTimeout, self.tooSlow)
         if self.factory.isClient:
             self._engine.start()
             self._flush()
             if self._engine.failure is not None:
                 self._failed()
 
-    def _tooSlow(self) -> None:
+    def adopt(self, transport: Any, engine: TLSEngine, until: float | None) -> None:
+        """
+        Be connected, in place of C{makeConnection}, where the handshake has begun already or is complete.
+
+        @param engine: the TLS connection.
+        @param until: when the handshake must be complete, in the clock's seconds; L{None} if it is, or if there
+            is no time left, of which this will be told.
+        """
+        transport.protocol = self
+        self._attach(transport)
+        self.factory.registerProtocol(self)
+        self._engine = engine
+        self._peerDone = engine.peerClosed
+        if until is not None:
+            self._within(max(0.0, until - self._clock.seconds()), self.tooSlow)
+
+    def tooSlow(self) -> None:
         """
         The handshake did not end in time.
         """
@@ -116,13 +132,11 @@ class TLSTransport(LayeredTransport):
         if engine.failure is None:
             self._received(engine.receive, data)
 
-    def restReceived(self) -> None:
+    def decrypted(self, plaintext: memoryview) -> None:
         """
-        Ciphertext has been given to L{DirectRecords.decrypt<xtls.wire.openssl.DirectRecords.decrypt>}, and was more
-        than one record of octets.
+        Somebody else has given ciphertext to L{records}, and read this.
         """
-        records: Any = self._engine.records
-        self._received(self._engine.heed, records.rest())
+        self._received(self._engine.heed, plaintext)
 
     def _received(self, decrypt: Callable[[Any], memoryview], data: Buffer) -> None:
         """
@@ -337,4 +351,5 @@ class TLSTransport(LayeredTransport):
         """
         What Twisted's log says for events of this connection.
         """
-        return self.factory.logPrefix()
+        prefix: str = self.factory.logPrefix()
+        return prefix

@@ -1,0 +1,388 @@
+"""
+A client's connection and the backend's, as one object.
+
+The stages of a connection: C{_hello}, C{_handshake}, C{_inside} (waiting for the first octets inside TLS, where
+these decide), C{_relay}, and C{_over} (the client has ended its direction).  Each is given what was read from the
+client; each leaves the fast path for whatever is not ordinary (see L{Leaving<xtls.sessions.leaving.Leaving>}).
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any, Final
+
+from OpenSSL import SSL
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.internet.main import CONNECTION_LOST
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from xtls.port.detect import NEED_DATA, Detected, detect
+from xtls.port.upgradeable import TAKEN
+from xtls.port.upgrades import Route
+from xtls.sessions.leaving import Leaving
+from xtls.wire.addresses import addressName
+from xtls.wire.inflow import READ_BUFFER
+from xtls.wire.openssl import BUFFER_SIZE, DirectRecords, Status, cipherView, plainView
+from xtls.wire.sockets import StreamSocket, addressOf
+
+__all__ = ["Pair"]
+
+_LOST: Final = Failure(CONNECTION_LOST)
+
+#: Octets that are looked at to tell protocols apart, which is more than that takes.
+_ENOUGH: Final = 64
+
+
+@implementer(IReadDescriptor)
+class Pair(Leaving):
+    """
+    A client's connection and the backend's.
+
+    @ivar fileno: the descriptor of the client's socket.
+    @ivar encrypt: see L{DirectRecords}; there once there is a backend.
+    """
+
+    __slots__ = (
+        "_receive",
+        "_stage",
+        "encrypt",
+        "fileno",
+    )
+
+    def __init__(self, path: Any, sock: socket.socket, peer: Any) -> None:
+        """
+        @param path: the L{FastPath<xtls.sessions.fastpath.FastPath>} that the connection is on.
+        @param sock: the client's, which does not block.
+        @param peer: where the client is, as the system has it.
+        """
+        super().__init__(path, sock, peer)
+        self._receive = sock.recv_into
+        self.fileno = sock.fileno
+        self._stage: Callable[[Pair, int], None] = Pair._hello
+        self._deadline = path.within(path.detectTimeout, self._silent)
+
+    # What the reactor calls.
+
+    def doRead(self) -> None:
+        """
+        The client has sent something.
+        """
+        try:
+            count = self._receive(READ_BUFFER)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.connectionLost(_LOST)
+            return
+        self._stage(self, count)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        The client's connection is gone.
+        """
+        if not self.gone:
+            self._aside().connectionLost(reason)
+
+    def logPrefix(self) -> str:
+        """
+        What Twisted's old log says.
+        """
+        return type(self).__name__
+
+    # The stages of a connection.
+
+    def _hello(self, count: int) -> None:
+        """
+        The first octets.
+        """
+        if detect(bytes(READ_BUFFER[: min(count, _ENOUGH)])) is not Detected.TLS:
+            self._upgradeable(bytes(READ_BUFFER[:count]))
+            return
+        path = self._path
+        self._cancel()
+        self._deadline = path.within(path.handshakeTimeout, self._slow)
+        self._connection = path.tls.createConnection(path)
+        self._records = DirectRecords(self._connection)
+        self._stage = Pair._handshake
+        self._handshake(count)
+
+    def _handshake(self, count: int) -> None:
+        """
+        Octets of the handshake.
+        """
+        records = self._records
+        if not count:
+            self._secured()  # it finds the end by itself
+            return
+        records.feed(READ_BUFFER[:count])
+        records.forget()
+        try:
+            done = records.handshake()
+        except SSL.Error as e:
+            self._secured(b"", e)
+            return
+        if done:
+            self._cancel()
+            self._secure = True
+            self._established()
+            return
+        flight = records.drain()
+        if flight and not self._sent(flight):
+            self._secured()
+
+    def _established(self) -> None:
+        """
+        The handshake is complete.
+        """
+        path, records = self._path, self._records
+        plain = records.read()
+        if records.status is not Status.WANT_READ or not (path.decided or self._raw(plain)):
+            self._secured(plain)
+            return
+        if plain or path.decided:
+            self._join(plain)
+        else:
+            self._stage = Pair._inside
+            self._deadline = path.within(path.detectTimeout, self._silentInside)
+            tickets = records.drain()
+            if tickets and not self._sent(tickets):
+                self._secured()
+
+    def _raw(self, plain: memoryview) -> bool:
+        """
+        Whether the first octets inside TLS are for the session, or may still be.
+        """
+        if self._records.negotiated():
+            return False  # an application protocol
+        if not plain:
+            return True
+        detected = detect(bytes(plain[:_ENOUGH]))
+        return detected is not NEED_DATA and self._path.decide(detected) is Route.SESSION
+
+    def _inside(self, count: int) -> None:
+        """
+        The first octets inside TLS.
+        """
+        records = self._records
+        if count:
+            records.feed(READ_BUFFER[:count])
+        plain = records.read()
+        if count and records.status is Status.WANT_READ and (not plain or self._raw(plain)):
+            if plain:
+                self._cancel()
+                self._join(plain)
+        else:
+            self._cancel()
+            self._secured(plain)
+
+    def _join(self, plain: memoryview) -> None:
+        """
+        The session begins.
+
+        @param plain: octets for the backend, perhaps none.
+        """
+        path = self._path
+        sock = path.endpoint.socketAtOnce()
+        if sock is None:
+            self._secured(plain)
+            return
+        path.factory.journal.note(TAKEN, peer=addressName(addressOf(self._peer)), path=path.path)
+        self._back = back = Back(self, sock)
+        self.encrypt = self._records.encrypt
+        self._stage = Pair._relay
+        path.reactor.addReader(back)
+        if plain:
+            self._give(plain)
+            if self.gone:
+                return
+        tickets = self._records.drain()
+        if tickets and not self._sent(tickets):
+            self._joined()
+
+    def _relay(self, count: int) -> None:
+        """
+        Octets for the backend.
+        """
+        if not count:
+            self._joined()  # it finds the end by itself
+            return
+        records = self._records
+        plain = records.decrypt(count)
+        if plain:
+            self._give(plainView[:plain])
+            return
+        view = records.rest()
+        if records.pending() or records.status not in (Status.WANT_READ, Status.CLOSED):
+            self._joined().decrypted(view)
+            return
+        ended = records.status is Status.CLOSED
+        if view:
+            self._give(view, ended)
+        if ended and not self.gone:
+            self._ended = True
+            self._stage = Pair._over
+            self._back.end()
+
+    def _give(self, plain: memoryview, ended: bool = False) -> None:
+        """
+        Send to the backend.
+
+        @param ended: whether the client has sent close_notify behind this.
+        """
+        try:
+            sent = self._back.send(plain)
+        except OSError:
+            sent = 0
+        if sent < len(plain):
+            rest = bytes(plain[sent:])
+            tls = self._joined()
+            tls.wrappedProtocol.dataReceived(rest)
+            if ended:
+                tls.decrypted(plain[:0])
+
+    def _over(self, count: int) -> None:
+        """
+        The client has ended; what it still sends is for nobody.
+        """
+        if not count:
+            self._path.reactor.removeReader(self)
+
+    # The backend.
+
+    def backEnded(self) -> None:
+        """
+        The backend sends no more.
+        """
+        if not self._ended:
+            self._joined()  # it finds the end by itself
+            return
+        records = self._records
+        records.forget()
+        connection: Any = self._connection
+        try:
+            connection.shutdown()
+        except SSL.Error:
+            self._joined()
+            return
+        mark = records.drain()
+        if mark and not self._sent(mark, gone=True):
+            self._joined(closed=True)
+            return
+        path = self._path
+        path.reactor.removeReader(self)
+        path.reactor.removeReader(self._back)
+        self.gone = True
+        self._sock.close()
+        self._back.close()
+        self._back = None  # which knows this
+        path.factory.ended()
+
+    def backLost(self, reason: Failure) -> None:
+        """
+        The backend's connection is gone.
+        """
+        if not self.gone:
+            self._joined().wrappedProtocol.other.transport.connectionLost(reason)
+
+    def sendGenerally(self, rest: memoryview) -> None:
+        """
+        The client's socket did not take all of the octets from the backend.
+        """
+        self._unsent = bytes(rest)
+        self._joined()
+
+    def failed(self, error: SSL.Error) -> None:
+        """
+        OpenSSL cannot send.
+        """
+        self._joined().sendingFailed(error)
+
+    # Deadlines.
+
+    def _silent(self) -> None:
+        """
+        The client has sent nothing.
+        """
+        protocol: Any = self._upgradeable().protocol
+        protocol.tooSlow()
+
+    def _slow(self) -> None:
+        """
+        The handshake takes too long.
+        """
+        self._secured().tooSlow()
+
+    def _silentInside(self) -> None:
+        """
+        The client has sent nothing inside TLS.
+        """
+        protocol: Any = self._secured().wrappedProtocol
+        if protocol is not None:
+            protocol.tooSlow()
+
+
+@implementer(IReadDescriptor)
+class Back:
+    """
+    The backend's connection.
+    """
+
+    __slots__ = ("_pair", "_receive", "close", "fileno", "send", "sock")
+
+    def __init__(self, pair: Pair, sock: socket.socket) -> None:
+        self._pair = pair
+        self.sock = sock
+        self._receive = sock.recv_into
+        self.send = sock.send
+        self.close = sock.close
+        self.fileno = sock.fileno
+
+    def doRead(self) -> None:
+        """
+        The backend has sent something.
+        """
+        pair = self._pair
+        try:
+            count = self._receive(READ_BUFFER)
+        except BlockingIOError:
+            return
+        except OSError:
+            pair.backLost(_LOST)
+            return
+        if not count:
+            pair.backEnded()
+            return
+        try:
+            cipher = pair.encrypt(count)
+        except SSL.Error as e:
+            pair.failed(e)
+            return
+        try:
+            sent = pair.send(cipherView[:cipher])
+        except OSError:
+            sent = 0
+        if sent < cipher or cipher >= BUFFER_SIZE:
+            pair.sendGenerally(cipherView[sent:cipher])
+
+    def end(self) -> None:
+        """
+        Tell the backend that its client sends no more.
+        """
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # it is gone, as its socket will say
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        The backend's connection is gone.
+        """
+        self._pair.backLost(reason)
+
+    def logPrefix(self) -> str:
+        """
+        What Twisted's old log says.
+        """
+        return type(self).__name__

@@ -4,14 +4,14 @@ The way most connections of a forward take: TLS from its client, plain to a back
 In general a connection passes from one protocol to the next, each an object of its own: the port, TLS, the
 port once more inside, the forward, and the backend's leg.  For a connection that is used once and closed that
 costs more than its handshake.  Here both connections are one object, L{Pair<xtls.sessions.pair.Pair>}, which
-does the same with straight code, as long as everything is ordinary: a whole ClientHello at once, no HTTP inside,
-a backend that takes the connection at once, sockets that take what they are given, ends in order.
+does the same with straight code, as long as everything is ordinary: a whole ClientHello at once, no HTTP
+inside, a backend that takes the connection at once, sockets that take what they are given, ends in order.
 
 Whatever is not ordinary is none of its business: it then makes the objects that the general way would have by
-now (L{Leaving<xtls.sessions.leaving.Leaving>}), gives them the sockets, the TLS connection and what was read, and
-is gone.  So there is one definition of what happens to a connection that is refused, slow, cut short or
-under pressure, and it is not here.  No octet is lost on the way: what was read is delivered there, and what was
-not is still in the socket, for which the system calls again.
+now (L{Leaving<xtls.sessions.leaving.Leaving>}), gives them the sockets, the TLS connection and what was read,
+and is gone.  So there is one definition of what happens to a connection that is refused, slow, cut short or
+under pressure, and it is not here.  No octet is lost on the way: what was read is delivered there, and what
+was not is still in the socket, for which the system calls again.
 
 Only where nothing else would be done with the connection is this way taken: see L{FastPath.of}.
 """
@@ -67,7 +67,8 @@ class FastPath:
     def of(cls, reactor: Any, factory: UpgradeableFactory) -> FastPath | None:
         """
         The fast path of a port, if its connections can take one: it lets TLS in and does not ask its clients
-        for certificates, the session is a forward to an address on this machine, and OpenSSL is called directly.
+        for certificates, the session is a forward to an address on this machine, and OpenSSL is called
+        directly.
 
         @param reactor: what the port listens on.
         """

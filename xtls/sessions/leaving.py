@@ -2,8 +2,8 @@
 A connection on the fast path, and how it leaves it.
 
 L{Pair<xtls.sessions.pair.Pair>} does what is ordinary.  For everything else there are the objects of the
-general way: what is here makes those that the connection would have by now, and gives them the sockets, the TLS
-connection, the deadline and what was read.  Afterwards this has nothing to do with the connection.
+general way: what is here makes those that the connection would have by now, and gives them the sockets, the
+TLS connection, the deadline and what was read.  Afterwards this has nothing to do with the connection.
 """
 
 from __future__ import annotations
@@ -162,7 +162,8 @@ class Leaving:
         transport = self._transport()
         engine = self._engine()
         engine.failure = failure
-        tls: TLSTransport = self._path.tls.adopt(transport, engine, None if self._secure else until, addressOf(self._peer))
+        left = None if self._secure else until
+        tls: TLSTransport = self._path.tls.adopt(transport, engine, left, addressOf(self._peer))
         transport.startReading()
         if self._unsent:
             tls.outflow.write(self._unsent)

@@ -1,9 +1,10 @@
 """
 A client's connection and the backend's, as one object.
 
-The stages of a connection: C{_hello}, C{_handshake}, C{_inside} (waiting for the first octets inside TLS, where
-these decide), C{_relay}, and C{_over} (the client has ended its direction).  Each is given what was read from the
-client; each leaves the fast path for whatever is not ordinary (see L{Leaving<xtls.sessions.leaving.Leaving>}).
+The stages of a connection: C{_hello}, C{_handshake}, C{_inside} (waiting for the first octets inside TLS,
+where these decide), C{_relay}, and C{_over} (the client has ended its direction).  Each is given what was
+read from the client; each leaves the fast path for whatever is not ordinary (see
+L{Leaving<xtls.sessions.leaving.Leaving>}).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from xtls.sessions.leaving import Leaving
 from xtls.wire.addresses import addressName
 from xtls.wire.inflow import READ_BUFFER
 from xtls.wire.openssl import BUFFER_SIZE, DirectRecords, Status, cipherView, plainView
-from xtls.wire.sockets import StreamSocket, addressOf
+from xtls.wire.sockets import addressOf
 
 __all__ = ["Pair"]
 

@@ -1,10 +1,10 @@
 """
 Taking connections off a listening socket, many at a time when many come.
 
-L{acceptDirectly} replaces what one of Twisted's ports does when clients are waiting: no address is looked up and
-no name made before somebody asks, and C{TCP_NODELAY} is set once, on the listening socket, where the
-system hands it on.  Whatever goes wrong is left to Twisted's own way, which knows what to do when there are no
-descriptors left.
+L{acceptDirectly} replaces what one of Twisted's ports does when clients are waiting: no address is looked up
+and no name made before somebody asks, and C{TCP_NODELAY} is set once, on the listening socket, where the
+system hands it on.  Whatever goes wrong is left to Twisted's own way, which knows what to do when there are
+no descriptors left.
 """
 
 from __future__ import annotations
@@ -35,11 +35,12 @@ _INHERITING: Final = frozenset({"linux"})
 
 def acceptDirectly(port: IListeningPort, serve: Serve | None = None) -> IListeningPort:
     """
-    Have the connections of a port be L{StreamSocket}s.  Ports of other kinds than Twisted's for TCP are left alone.
+    Have the connections of a port be L{StreamSocket}s.  Ports of other kinds than Twisted's for TCP are left
+    alone.
 
     @param port: it listens already; its factory's C{buildProtocol} must not need the address.
-    @param serve: is given the connections, in place of the factory: each a socket, which does not block, and where
-        the peer is, as the system has it.
+    @param serve: is given the connections, in place of the factory: each a socket, which does not block, and
+        where the peer is, as the system has it.
     @return: the same port.
     """
     if type(port) is tcp.Port and isinstance(getattr(port, "socket", None), socket.socket):

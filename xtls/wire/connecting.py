@@ -2,8 +2,8 @@
 Connecting to an address that needs no looking up, with as little as that takes.
 
 L{directly} turns those of Twisted's client endpoints whose address is known into a L{SocketEndpoint}, which
-connects a L{StreamSocket<xtls.wire.sockets.StreamSocket>} without a connector, a wrapper around the protocol, and
-mostly without waiting: on one machine a connection is there as soon as it was asked for.
+connects a L{StreamSocket<xtls.wire.sockets.StreamSocket>} without a connector, a wrapper around the protocol,
+and mostly without waiting: on one machine a connection is there as soon as it was asked for.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def directly(endpoint: IStreamClientEndpoint) -> IStreamClientEndpoint:
     """
     Take the shorter way to where an endpoint leads, if there is one.
 
-    @return: a L{SocketEndpoint}; or the endpoint itself, where its address must be looked up first, where it is to
-        be connected from a certain address, or where it is none of Twisted's.
+    @return: a L{SocketEndpoint}; or the endpoint itself, where its address must be looked up first, where it
+        is to be connected from a certain address, or where it is none of Twisted's.
     """
     known = vars(endpoint) if hasattr(endpoint, "__dict__") else {}
     reactor, timeout = known.get("_reactor"), known.get("_timeout")

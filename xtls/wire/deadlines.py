@@ -17,7 +17,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 __all__ = ["Deadline", "Deadlines", "deadlinesOf"]
 
-#: Seconds that a call may come too early: what is left of a time after a calculation can be too short to pass.
+#: Seconds that a call may come too early: what is left of a time after a calculation can be too short to
+#: pass.
 _ABOUT: Final = 1e-6
 
 
@@ -133,8 +134,8 @@ class Deadlines:
         """
         Have something called after some time, unless it is cancelled before.
 
-        @param seconds: how long from now.  There is one queue for each length: this is cheap where many wait for
-            the same one.
+        @param seconds: how long from now.  There is one queue for each length: this is cheap where many wait
+            for the same one.
         """
         queue = self._queues.get(seconds)
         if queue is None:

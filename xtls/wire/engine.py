@@ -46,7 +46,9 @@ class TLSEngine:
 
     __slots__ = ("closed", "connection", "established", "failure", "more", "peerClosed", "records")
 
-    def __init__(self, connection: SSL.Connection, records: Callable[[SSL.Connection], Any] | None = None) -> None:
+    def __init__(
+        self, connection: SSL.Connection, records: Callable[[SSL.Connection], Any] | None = None
+    ) -> None:
         """
         @param connection: over memory BIOs (no socket), with accept or connect state set.
         @param records: how OpenSSL is called; by default the fastest way there is.

@@ -39,8 +39,8 @@ def handOver(
     Let C{following} take the connection over from C{leaving}.
 
     The transport's own reference is changed where it has one (C{protocol} of a socket, C{wrappedProtocol} of
-    a wrapper).  Where somebody else holds C{leaving}, such as the protocol that Twisted's client endpoints put in
-    between, that one reaches C{following} through it.
+    a wrapper).  Where somebody else holds C{leaving}, such as the protocol that Twisted's client endpoints
+    put in between, that one reaches C{following} through it.
 
     @param transport: the transport of the connection.
     @param leaving: the protocol instance that is connected now.  It is not told that it leaves, and has let

@@ -235,7 +235,8 @@ class LayeredTransport(WritingTransport):
         receiveNoMore(self.transport)
         if self._failure is None:
             orderly = self._peerDone or self.disconnecting
-            self._failure = reason if orderly or not isinstance(reason.value, ConnectionDone) else self._truncated()
+            cut = isinstance(reason.value, ConnectionDone) and not orderly
+            self._failure = self._truncated() if cut else reason
         self._tell(self._failure)
 
     def _tell(self, failure: Failure) -> None:

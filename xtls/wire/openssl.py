@@ -212,7 +212,8 @@ class DirectRecords:
 
     def decrypt(self, length: int) -> int:
         """
-        Take what was read from a socket into the shared buffer, and turn it into plaintext, if it is one record.
+        Take what was read from a socket into the shared buffer, and turn it into plaintext, if it is one
+        record.
 
         @param length: how many octets are in L{READ_BUFFER<xtls.wire.inflow.READ_BUFFER>}.
         @return: how many octets are in L{plainView}, and there is nothing else to do; or 0: call L{rest}.

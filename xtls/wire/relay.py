@@ -1,12 +1,12 @@
 """
 The short way from one connection to another.
 
-A relay gives everything that one transport receives to the L{Outflow<xtls.wire.outflow.Outflow>} of another.  In
-general that is a chain: socket, inflow, TLS, the relay's protocol, outflow, or TLS again.  Where both ends
-are sockets of Twisted's, with TLS on one of them or on none, L{pour} makes one function of the whole chain, which
-reads, decrypts or encrypts, and sends, in the shared buffers; and goes the long way itself whenever
-anything is out of the ordinary: more than one record, a record that is not octets, a socket that takes no more,
-a transport that is paused or closing.  So nothing else needs to know which way octets went.
+A relay gives everything that one transport receives to the L{Outflow<xtls.wire.outflow.Outflow>} of another.
+In general that is a chain: socket, inflow, TLS, the relay's protocol, outflow, or TLS again.  Where both ends
+are sockets of Twisted's, with TLS on one of them or on none, L{pour} makes one function of the whole chain,
+which reads, decrypts or encrypts, and sends, in the shared buffers; and goes the long way itself whenever
+anything is out of the ordinary: more than one record, a record that is not octets, a socket that takes no
+more, a transport that is paused or closing.  So nothing else needs to know which way octets went.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _Read = Callable[[], "Exception | None"]
 
 def pour(source: Any, target: Any, outflow: Outflow) -> bool:
     """
-    Have what a transport receives go to another one, by the shortest way there is.  Where there is none that is
-    shorter than the ordinary one, nothing happens: the protocol of C{source} is given the octets.
+    Have what a transport receives go to another one, by the shortest way there is.  Where there is none that
+    is shorter than the ordinary one, nothing happens: the protocol of C{source} is given the octets.
 
     @param source: a connected transport, whose protocol gives all that it is given to C{outflow}, too.
     @param target: the transport that C{outflow} leads to.

@@ -34,8 +34,8 @@ def addressOf(name: Any) -> IAddress:
     """
     What Twisted calls an address of the system's.
 
-    @param name: as C{getsockname}, C{getpeername} and C{accept} have it: two values for IPv4, four for IPv6, and a
-        path for a Unix socket.
+    @param name: as C{getsockname}, C{getpeername} and C{accept} have it: two values for IPv4, four for IPv6,
+        and a path for a Unix socket.
     """
     if not isinstance(name, tuple):
         return UNIXAddress(name or None)

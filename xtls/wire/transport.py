@@ -56,8 +56,8 @@ class TLSTransport(LayeredTransport):
 
     def __init__(self, factory: Any, address: IAddress | None) -> None:
         """
-        @param factory: the L{TLSTransportFactory<xtls.wire.tlsfactory.TLSTransportFactory>} that this connection is
-            one of, with all that they share.
+        @param factory: the L{TLSTransportFactory<xtls.wire.tlsfactory.TLSTransportFactory>} that this
+            connection is one of, with all that they share.
         @param address: the peer's, for the factory above.
         """
         super().__init__(factory.clock, factory.closeTimeout)
@@ -90,8 +90,8 @@ class TLSTransport(LayeredTransport):
         Be connected, in place of C{makeConnection}, where the handshake has begun already or is complete.
 
         @param engine: the TLS connection.
-        @param until: when the handshake must be complete, in the clock's seconds; L{None} if it is, or if there
-            is no time left, of which this will be told.
+        @param until: when the handshake must be complete, in the clock's seconds; L{None} if it is, or if
+            there is no time left, of which this will be told.
         """
         transport.protocol = self
         self._attach(transport)
@@ -243,8 +243,8 @@ class TLSTransport(LayeredTransport):
 
     def sendingFailed(self, error: SSL.Error) -> None:
         """
-        OpenSSL has failed while octets were sent: the protocol above is in the midst of something, and is told in
-        the next turn.
+        OpenSSL has failed while octets were sent: the protocol above is in the midst of something, and is
+        told in the next turn.
         """
         self._engine.failure = error
         self._writing = False

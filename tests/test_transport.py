@@ -17,7 +17,6 @@ from twisted.internet.interfaces import (
     INegotiated,
     IProtocol,
     IProtocolFactory,
-    IProtocolNegotiationFactory,
     ISSLTransport,
     ISystemHandle,
     ITransport,
@@ -26,7 +25,6 @@ from twisted.internet.protocol import Factory
 from twisted.internet.ssl import Certificate, optionsForClientTLS
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from tests.support.contract import LARGE, BufferRecorder, PausingRecorder, StreamContract
@@ -197,19 +195,6 @@ class TLSInTLSSocketTests(TLSInTLSStreamTests):
 # What is special to TLS
 
 
-@implementer(IProtocolNegotiationFactory)
-class NegotiatingFactory(GivenFactory):
-    """
-    A factory that says what its protocols speak, as C{twisted.web}'s does.
-    """
-
-    def acceptableProtocols(self) -> list[bytes]:
-        """
-        The protocols.
-        """
-        return [b"http/1.1"]
-
-
 class BrokenCreator:
     """
     Makes no connections.
@@ -291,7 +276,7 @@ class AnsweringRecords(PublicRecords):
 
 class TransportTests(SynchronousTestCase):
     """
-    L{TLSTransport} and L{TLSTransportFactory}.
+    L{TLSTransport}.
     """
 
     def setUp(self) -> None:
@@ -362,47 +347,23 @@ class TransportTests(SynchronousTestCase):
         self.assertEqual((stream.negotiatedProtocol, stream.cipherName), (None, ""))
         self.assertIsNone(stream.getPeerCertificate())
 
-    def test_negotiation(self) -> None:
-        """
-        A client's factory that says what its protocols speak is believed.
-        """
-        self.wire = Wire()
-        clients = self.factory(True, clientCreator(), NegotiatingFactory(self.client))
-        servers = self.factory(False, serverCreator(alpn=(b"http/1.1",)), NegotiatingFactory(self.server))
-        ends = clients.buildProtocol(None), servers.buildProtocol(None)
-        self.wire.join(*ends)
-        self.wire.flush()
-        self.assertEqual([end.negotiatedProtocol for end in ends], [b"http/1.1"] * 2)
-
     def test_logPrefix(self) -> None:
         """
-        Log records of a connection begin with what is above it, and that it is TLS.
+        Log records of a connection begin with what its factory says.
         """
+        self.connect()
+        self.assertEqual(self.ends[0].logPrefix(), "GivenFactory (TLS)")
 
-        class Named(Factory):
-            def logPrefix(self) -> str:
-                return "web"
-
-        class Nameless:
-            pass
-
-        self.wire = Wire()
-        stream = self.factory(True, clientCreator(), Named()).buildProtocol(None)
-        self.assertEqual(stream.logPrefix(), "web (TLS)")
-        nameless: Any = Nameless()
-        factory = TLSTransportFactory(clientCreator(), True, nameless, self.wire.clock)
-        self.assertEqual(factory.logPrefix(), "Nameless (TLS)")
-
-    def test_protocols(self) -> None:
+    def test_lostTwice(self) -> None:
         """
-        A factory knows its connections, as long as there are any.
+        A connection leaves its factory once.
         """
         self.connect()
         factory = self.ends[1].factory
         self.assertEqual(list(factory.protocols), [self.ends[1]])
         self.wire.cut()
         self.ends[1].connectionLost(Failure(ConnectionDone()))
-        self.assertEqual(list(factory.protocols), [])
+        self.assertEqual((list(factory.protocols), len(self.server.lost)), ([], 1))
 
     # The handshake
 
@@ -435,15 +396,6 @@ class TransportTests(SynchronousTestCase):
         self.assertEqual((self.client.made, self.server.made), (0, 0))
         self.assertFalse(self.wire.client.connected or self.wire.server.connected)
         self.assertEqual(self.logs.lines(), [])
-
-    def test_logged(self) -> None:
-        """
-        A connection that nobody waits for, and whose end nobody wants to know of, gets one line in the log.
-        """
-        self.connect(server=serverCreator(_TLS12))
-        self.failureResultOf(self.waiting, HandshakeError)
-        self.assertEqual(len(self.logs.lines()), 1)
-        self.assertIn("no TLS version in common", self.logs.lines()[0])
 
     def test_stockCreator(self) -> None:
         """

@@ -43,9 +43,12 @@ from xtls.wire.handover import handOver
 from xtls.wire.tlsfactory import TLSTransportFactory
 from xtls.wire.transport import TLSTransport
 
-__all__ = ["LINGER", "TAKEN", "Port", "UpgradeableFactory", "UpgradeableProtocol"]
+__all__ = ["LINGER", "SETTLING", "TAKEN", "Port", "UpgradeableFactory", "UpgradeableProtocol"]
 
 _log = Logger()
+
+#: Seconds for the rest of a word that may be a method of HTTP.
+SETTLING: Final = 0.3
 
 #: The line about a connection that is let in.
 TAKEN: Final = "{peer}: {path}"
@@ -217,6 +220,7 @@ class UpgradeableProtocol(Protocol):
         self._timer: Deadline | None = None
         self._decided = False
         self._ended = False
+        self._hurried = False
 
     def connectionMade(self) -> None:
         """
@@ -235,7 +239,7 @@ class UpgradeableProtocol(Protocol):
 
         @param until: when it must be decided, in the clock's seconds.
         """
-        if self._timer is not None:
+        if self._timer is not None and until < self._timer.time:
             self._timer.cancel()
             clock = self.factory.port.clock
             self._timer = deadlinesOf(clock).within(max(0.0, until - clock.seconds()), self.tooSlow)
@@ -295,6 +299,10 @@ class UpgradeableProtocol(Protocol):
         detected = detect(self._prefix, final)
         if detected is not NEED_DATA:
             self._act(self.factory.port.policy.route(detected, secure=self._secure))
+        elif self._prefix[:1].isalpha() and not self._hurried:
+            # A word that a method of HTTP begins with: whoever speaks HTTP sends the line at once.
+            self._hurried = True
+            self.hurry(self.factory.port.clock.seconds() + SETTLING)
 
     def _act(self, decision: Route | UpgradeRefused) -> None:
         """

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint
-from twisted.logger import Logger
+from twisted.logger import Logger, globalLogPublisher
 from twisted.python import usage
 
 import xtls
@@ -31,6 +31,7 @@ from xtls.endpoints.strings import clientFromString, enableStockSSL, serverFromS
 from xtls.errors import OptionError, XTLSError
 from xtls.port.web import pages
 from xtls.programs.commandline import SOURCE, Given, tolerate
+from xtls.programs.logfile import quicken
 from xtls.programs.portservice import Listener, ListeningError, PortService
 from xtls.programs.serviceoptions import (
     FORWARD,
@@ -167,6 +168,7 @@ def _started(reactor: Any, workers: int, service: PortService) -> None:
     Everything listens, privileges are gone, and the reactor is about to run.
     """
     settle()
+    quicken(globalLogPublisher)
     if workers == 1:
         tellStatus(reactor, service.tally, time.monotonic)
         return

@@ -27,6 +27,7 @@ from typing import Any, Final, Protocol
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.interfaces import IDelayedCall, IListeningPort
 from twisted.internet.main import installReactor
+from twisted.logger import Logger
 from twisted.python import log
 
 __all__ = ["Line", "Reactor", "install"]
@@ -59,6 +60,14 @@ class Line(Protocol):
         """
         This process is there to take connections, or is not for a short time.
         """
+
+_log = Logger()
+
+#: What the loop looks at of Twisted's own state; where that has other names, Twisted's own loop runs.
+_TIMED: Final = ("_pendingTimedCalls", "_newTimedCalls", "_justStopped", "threadCallQueue")
+
+#: Seconds that epoll can wait at once: milliseconds are an C{int} to it.
+_LONGEST: Final = 2147483
 
 
 class Reactor(EPollReactor):
@@ -119,6 +128,45 @@ class Reactor(EPollReactor):
                 call(*arguments, **keywords)
             except Exception:
                 log.err()
+
+    def mainLoop(self) -> None:
+        """
+        Run until it is stopped.
+        """
+        if not all(hasattr(self, name) for name in _TIMED):
+            super().mainLoop()
+            return
+        while self._started:
+            try:
+                self._turns()
+            except BaseException:
+                _log.failure("an error in the reactor's loop, which goes on")
+
+    def _turns(self) -> None:
+        """
+        Turn after turn, as Twisted's own loop has them; where nothing is to be called, nothing is asked for
+        it.
+        """
+        while self._started:
+            waiting = self._pendingTimedCalls
+            if self.threadCallQueue or self._newTimedCalls or self._justStopped or not self.running:
+                wait = self._called()
+            elif not waiting:
+                wait = None
+            elif (wait := waiting[0].time - self.seconds()) <= 0:
+                wait = self._called()
+            elif wait > _LONGEST:
+                wait = _LONGEST
+            self.doPoll(wait)
+
+    def _called(self) -> float | None:
+        """
+        Call what is to be called.
+
+        @return: seconds until there is more; L{None} if there is nothing.
+        """
+        self.runUntilCurrent()
+        return self.timeout() if self.running else 0
 
     def removeReader(self, reader: Any) -> None:
         """

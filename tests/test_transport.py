@@ -281,7 +281,6 @@ class TransportTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.logs = recordLogs(self)
-        self.refusals: list[tuple[TLSTransport, Failure]] = []
         self.client, self.server = HalfCloseRecorder(), HalfCloseRecorder()
 
     def factory(self, isClient: bool, creator: Any, protocol: Any, **options: Any) -> TLSTransportFactory:
@@ -716,3 +715,151 @@ class TransportTests(SynchronousTestCase):
                 self.assertEqual([each() for each in gone], [None] * 4)
             finally:
                 gc.enable()
+
+
+class AdoptedTests(SynchronousTestCase):
+    """
+    A connection that somebody else has begun, and what a relay knows of one.
+    """
+
+    def setUp(self) -> None:
+        self.wire = SocketWire()
+        self.peer, self.server = Recorder(), HalfCloseRecorder()
+        self.refusals: list[Failure] = []
+        self.pair = EnginePair()
+        self.factory = TLSTransportFactory(
+            serverCreator(),
+            False,
+            GivenFactory(self.server),
+            self.wire.clock,
+            refused=lambda transport, failure: self.refusals.append(failure),
+        )
+        self.wire.join(self.peer, Recorder())
+
+    def adopt(self, until: float | None = None) -> TLSTransport:
+        """
+        Go on with the server's end.
+        """
+        return self.factory.adopt(self.wire.server, self.pair.server, until, self.wire.client.getHost())
+
+    def say(self, stream: TLSTransport, data: bytes) -> None:
+        """
+        The client's end sends.
+        """
+        self.pair.client.send(data)
+        stream.bufferReceived(self.pair.outgoing(self.pair.client))
+        self.wire.flush()
+
+    def test_complete(self) -> None:
+        """
+        Where the handshake is complete, the protocol above is connected with the first octets that the other
+        one has decrypted.
+        """
+        self.pair.shakeHands()
+        self.pair.client.send(b"first")
+        self.pair.server.records.feed(self.pair.outgoing(self.pair.client))
+        stream = self.adopt()
+        self.assertEqual((self.server.made, self.wire.clock.getDelayedCalls()), (0, []))
+        stream.decrypted(memoryview(bytes(self.pair.server.records.read())))
+        self.assertEqual((self.server.made, self.server.received), (1, b"first"))
+        self.assertIs(self.server.transport, stream)
+        self.say(stream, b" more")
+        self.assertEqual(self.server.received, b"first more")
+        stream.write(b"answer")
+        self.wire.flush()
+        self.pair.receive(self.pair.client, self.peer.received)
+        self.assertEqual(self.pair.plaintext[self.pair.client], b"answer")
+
+    def test_protocolThere(self) -> None:
+        """
+        Where there is a protocol already, it is not connected again.
+        """
+        self.pair.shakeHands()
+        stream = self.adopt()
+        stream.adopted(self.server)
+        self.say(stream, b"octets")
+        self.assertEqual((self.server.made, self.server.received), (0, b"octets"))
+        self.assertTrue(stream.sending)
+
+    def test_peerClosed(self) -> None:
+        """
+        What the other one knew of the peer's end is known here.
+        """
+        self.pair.shakeHands()
+        self.pair.server.peerClosed = True
+        stream = self.adopt()
+        stream.adopted(self.server)
+        self.assertFalse(stream.relaying)
+        stream.loseWriteConnection()
+        self.wire.flush()
+        self.assertEqual([lost.type for lost in self.server.lost], [ConnectionDone])
+
+    def test_deadline(self) -> None:
+        """
+        A handshake that has begun must be complete when it was to be.
+        """
+        stream = self.adopt(self.wire.clock.seconds() + 2.5)
+        self.wire.advance(2.4)
+        self.assertFalse(stream.disconnecting)
+        self.wire.advance(0.2)
+        self.assertEqual([failure.type for failure in self.refusals], [HandshakeTimeout])
+        self.assertFalse(self.wire.server.connected)
+
+    def test_tooLate(self) -> None:
+        """
+        When that was before, it ends in the next turn.
+        """
+        self.wire.advance(8)
+        stream = self.adopt(3.0)
+        self.assertFalse(stream.disconnecting)
+        self.wire.flush()
+        self.assertEqual([failure.type for failure in self.refusals], [HandshakeTimeout])
+
+    def test_failed(self) -> None:
+        """
+        Where the handshake has failed, the peer gets the alert, and the connection ends.
+        """
+        engine = self.pair.server
+        engine.receive(b"\x16\x03\x01\x00\x05\xff\x00\x00\x01\x00")  # no message of a handshake
+        self.assertIsNotNone(engine.failure)
+        stream = self.adopt()
+        stream.decrypted(memoryview(b""))
+        self.wire.flush()
+        self.assertEqual([failure.type for failure in self.refusals], [HandshakeError])
+        self.assertEqual(self.peer.received[:1], b"\x15")  # an alert (RFC 8446, section 5.1)
+
+    def test_relay(self) -> None:
+        """
+        A relay sees whether octets are delivered, and sent, and whether the connection is there.
+        """
+        self.pair.shakeHands()
+        stream = self.adopt()
+        self.assertEqual((stream.relaying, stream.sending, stream.gone), (True, False, False))
+        stream.decrypted(memoryview(b""))
+        self.assertEqual((stream.relaying, stream.sending, stream.gone), (True, True, False))
+        self.assertIs(stream.records, self.pair.server.records)
+        stream.pauseProducing()
+        self.assertFalse(stream.relaying)
+        stream.resumeProducing()
+        self.assertTrue(stream.relaying)
+        stream.records.write(b"by the relay")
+        stream.outflow.write(b"")
+        stream.sendRest()
+        self.wire.flush()
+        self.pair.receive(self.pair.client, self.peer.received)
+        self.assertEqual(self.pair.plaintext[self.pair.client], b"by the relay")
+        stream.loseConnection()
+        self.assertEqual((stream.relaying, stream.sending), (False, False))
+        self.wire.cut()
+        self.assertTrue(stream.gone)
+
+    def test_afterTheEnd(self) -> None:
+        """
+        Nothing is relayed after close_notify: what a peer sends then is dropped, and never gets into OpenSSL.
+        """
+        self.pair.shakeHands()
+        stream = self.adopt()
+        stream.decrypted(memoryview(b""))
+        self.pair.client.close()
+        stream.bufferReceived(self.pair.outgoing(self.pair.client))
+        self.assertEqual((self.server.readClosed, stream.relaying), (1, False))

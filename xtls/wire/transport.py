@@ -288,9 +288,9 @@ class TLSTransport(LayeredTransport):
     @property
     def relaying(self) -> bool:
         """
-        Whether octets are delivered now.
+        Whether octets are delivered now: neither while they are held back, nor after the peer's end.
         """
-        return not (self._paused or self.disconnecting)
+        return not (self._paused or self.disconnecting or self._peerDone)
 
     @property
     def gone(self) -> bool:

@@ -122,6 +122,7 @@ def _bindings() -> tuple[Any, Any] | None:
         "BIO_write",
         "BIO_get_mem_data",
         "SSL_get0_alpn_selected",
+        "SSL_version",
         "SSL_get_error",
         "SSL_clear_mode",
         "SSL_MODE_ENABLE_PARTIAL_WRITE",
@@ -161,6 +162,7 @@ if _lib is not None:
     _SSL_do_handshake, _SSL_read, _SSL_write = _lib.SSL_do_handshake, _lib.SSL_read, _lib.SSL_write
     _BIO_read, _BIO_write, _pending = _lib.BIO_read, _lib.BIO_write, _lib.BIO_get_mem_data
     _SSL_get_error, _ERR_clear_error = _lib.SSL_get_error, _lib.ERR_clear_error
+    _SSL_version = _lib.SSL_version
     _SSL_get0_alpn_selected = _lib.SSL_get0_alpn_selected
     _name, _nameLength = _ffi.new("unsigned char **"), _ffi.new("unsigned int *")
     _from_buffer = _ffi.from_buffer
@@ -250,6 +252,13 @@ class DirectRecords:
         Whether there is ciphertext for the peer.
         """
         return bool(_pending(self._from, _NULL))
+
+    @property
+    def newest(self) -> bool:
+        """
+        Whether this is TLS 1.3, in which nobody waits for what a server says when the handshake is complete.
+        """
+        return bool(_SSL_version(self._ssl) == SSL.TLS1_3_VERSION)
 
     def negotiated(self) -> bool:
         """

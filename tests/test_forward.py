@@ -5,6 +5,7 @@ The session that leads to a backend.
 from __future__ import annotations
 
 import random
+from socket import AF_INET
 from typing import Any
 
 from twisted.internet.address import IPv4Address
@@ -23,8 +24,10 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from tests.support.logs import recordLogs
+from tests.support.sockets import SocketWire
 from tests.support.wires import HalfCloseRecorder, Wire, everySplit
 from xtls.sessions.forward import ABORT_AFTER, KEPT, ForwardFactory, ForwardProtocol
+from xtls.wire.connecting import SocketEndpoint
 from xtls.wire.outflow import IBufferProtocol
 
 _ADDRESS = IPv4Address("TCP", "127.0.0.1", 5900)
@@ -574,6 +577,130 @@ class UnreachableTests(_ForwardTestCase):
         self.endpoint.connecting.errback(Failure(ConnectionRefusedError()))
         self.front.cut()
         self.assertEqual((self.endpoint.cancelled, len(self.logged)), (0, 1))
+
+
+class NearEndpoint(SocketEndpoint):
+    """
+    A backend on this machine: connected at once, or not at all.
+
+    @ivar backend: who is there, if anybody.
+    """
+
+    def __init__(self, reactor: Any, backend: IProtocol | None) -> None:
+        super().__init__(reactor, AF_INET, ("127.0.0.1", 5900), 10.0)
+        self.backend = backend
+        self.wire = SocketWire()
+        self.later = 0
+
+    def connectAtOnce(self, protocol: Any) -> bool:
+        """
+        Connect, if there is somebody.
+        """
+        if self.backend is None:
+            return False
+        self.wire.join(protocol, self.backend)
+        return True
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        """
+        Begin to connect.
+        """
+        self.later += 1
+        return Deferred()
+
+
+class NearTests(SynchronousTestCase):
+    """
+    A backend on this machine.
+    """
+
+    def setUp(self) -> None:
+        self.front = SocketWire()
+        self.client, self.backend = HalfCloseRecorder(), HalfCloseRecorder()
+
+    def factory(self, backend: IProtocol | None) -> ForwardFactory:
+        """
+        A forward to the backend.
+        """
+        self.endpoint = NearEndpoint(self.front.clock, backend)
+        return ForwardFactory(self.endpoint, 10.0, self.front.clock)
+
+    def flush(self) -> None:
+        """
+        Let everything come to rest.
+        """
+        while self.front.step() | self.endpoint.wire.step():
+            pass
+
+    def exchange(self) -> None:
+        """
+        Both sides speak, and end.
+        """
+        ends: tuple[Any, ...] = (self.client, self.backend)
+        for end, other in (ends, ends[::-1]):
+            for text in (b"octets, ", b"and more"):
+                end.transport.write(text)
+                self.flush()
+            self.assertEqual(other.received, b"octets, and more")
+        for end in ends:
+            end.transport.loseConnection()
+            self.flush()
+        self.assertFalse(self.front.server.connected or self.endpoint.wire.client.connected)
+        self.assertEqual(self.front.clock.getDelayedCalls(), [])
+
+    def test_atOnce(self) -> None:
+        """
+        It is there as soon as its client is: there is no deadline, and nothing is kept.
+        """
+        session = self.factory(self.backend).buildProtocol(None)
+        self.front.join(self.client, session)
+        self.assertEqual((self.backend.made, self.endpoint.later), (1, 0))
+        self.assertEqual(self.front.clock.getDelayedCalls(), [])
+        self.exchange()
+
+    def test_notAtOnce(self) -> None:
+        """
+        Where that does not go, it is waited for, as anywhere else.
+        """
+        self.front.join(self.client, self.factory(None).buildProtocol(None))
+        self.assertEqual(self.endpoint.later, 1)
+        self.assertEqual(len(self.front.clock.getDelayedCalls()), 1)
+
+    def adopt(self, ended: bool = False) -> ForwardProtocol:
+        """
+        Have a session take over two connections that are there.
+        """
+        session = self.factory(None).buildProtocol(None)
+        self.front.join(self.client, HalfCloseRecorder())
+        wire = self.endpoint.wire
+        wire.join(HalfCloseRecorder(), self.backend)
+        wire.client.stopReading()
+        self.front.server.protocol = session
+        session.adopt(self.front.server, wire.client, ended)
+        return session
+
+    def test_adopt(self) -> None:
+        """
+        Both connections may be there before the session is.
+        """
+        self.adopt()
+        self.assertIn(self.endpoint.wire.client, self.endpoint.wire.reactor.readers)
+        self.exchange()
+
+    def test_adoptEnded(self) -> None:
+        """
+        Where the client had ended before, the backend is told so, and the client gets its answer.
+        """
+        session = self.adopt(ended=True)
+        self.flush()
+        self.assertEqual(self.backend.readClosed, 1)
+        answering: Any = self.backend.transport
+        answering.write(b"answer")
+        answering.loseConnection()
+        self.flush()
+        self.assertEqual((self.client.received, self.client.readClosed), (b"answer", 1))
+        self.assertEqual(self.front.clock.getDelayedCalls(), [])
+        self.assertTrue(session._readEnded)
 
 
 class NamelessTests(SynchronousTestCase):

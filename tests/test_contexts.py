@@ -565,7 +565,7 @@ class SystemTests(SynchronousTestCase):
 
     def test_certificateRequired(self) -> None:
         """
-        A creator knows whether a client must show a certificate.
+        A creator knows whether a client must show a certificate, and whether it is asked for one.
         """
         for mode, required in (
             (None, True),
@@ -575,7 +575,8 @@ class SystemTests(SynchronousTestCase):
         ):
             creator = server(self, caData=AUTHORITY.pem, clientVerifyMode=mode)
             self.assertIs(creator.certificateRequired, required)
-        self.assertFalse(server(self).certificateRequired)
+            self.assertIs(creator.certificateAsked, mode is not VerifyMode.NONE)
+        self.assertFalse(server(self).certificateRequired or server(self).certificateAsked)
 
     def test_namesOfCAs(self) -> None:
         """

@@ -341,6 +341,89 @@ class PausedTests(_HandOverTestCase):
         self.assertEqual(len(following.lost), 1)
 
 
+class Taking(HalfCloseRecorder):
+    """
+    Takes octets as soon as it is connected, and pauses its transport all the same.
+
+    @ivar closes: it closes the connection instead.
+    """
+
+    takesAtOnce = True
+    closes = False
+
+    def connectionMade(self) -> None:
+        """
+        Pause.
+        """
+        super().connectionMade()
+        transport: Any = self.transport
+        if self.closes:
+            transport.loseConnection()
+        transport.pauseProducing()
+
+
+class TakingTests(_HandOverTestCase):
+    """
+    L{handOver} to one that takes octets at once, and from one that nobody else holds.
+    """
+
+    def test_prefix(self) -> None:
+        """
+        The prefix is delivered at once, and nothing is put in the way of the transport's methods.
+        """
+        following = Taking()
+        self.handOver(following, b"prefix")
+        self.assertEqual((following.made, following.chunks, following.readClosed), (1, [b"prefix"], 0))
+        self.assertEqual({"pauseProducing", "resumeProducing"} & set(vars(self.wire.server)), set())
+
+    def test_ended(self) -> None:
+        """
+        The end that the one before it was told of comes behind the prefix.
+        """
+        for prefix in (b"prefix", b""):
+            self.setUp()
+            following = Taking()
+            handOver(self.wire.server, self.leaving, following, prefix, ended=True)
+            self.assertEqual((following.received, following.readClosed), (prefix, 1))
+
+    def test_closes(self) -> None:
+        """
+        One that closes gets neither.
+        """
+        following = Taking()
+        following.closes = True
+        handOver(self.wire.server, self.leaving, following, b"prefix", ended=True)
+        self.assertEqual((following.chunks, following.readClosed), ([], 0))
+
+    def test_endHeld(self) -> None:
+        """
+        An end comes behind a prefix that is waited with.
+        """
+        following = PausingHalfCloseRecorder()
+        handOver(self.wire.server, self.leaving, following, b"prefix", ended=True)
+        self.assertEqual((following.chunks, following.readClosed), ([], 0))
+        self.wire.server.resumeProducing()
+        self.assertEqual((following.chunks, following.readClosed), ([b"prefix"], 1))
+
+    def test_unknown(self) -> None:
+        """
+        One that nobody but the transport holds leads nowhere afterwards; where somebody else holds it, it
+        does, whatever was said.
+        """
+        following = Recorder()
+        handOver(self.wire.server, self.leaving, following, known=False)
+        self.assertEqual({"dataReceived", "connectionLost"} & set(vars(self.leaving)), set())
+        self.say(b"octets")
+        self.assertEqual(following.chunks, [b"octets"])
+        held, last = HalfCloseRecorder(), Recorder()
+        wire = Wire()
+        wire.join(HalfCloseRecorder(), Between(held))
+        handOver(wire.server, held, last, known=False)
+        wire.client.write(b"octets")
+        wire.flush()
+        self.assertEqual((held.chunks, last.chunks), ([], [b"octets"]))
+
+
 class HeldTests(SynchronousTestCase):
     """
     L{handOver} where somebody else holds the protocol that leaves.

@@ -138,6 +138,33 @@ class LayeredTests(SynchronousTestCase):
         self.assertIs(self.successResultOf(waiting), self.above)
         self.assertIs(self.successResultOf(late.whenConnected()), self.above)
 
+    def test_severalWait(self) -> None:
+        """
+        Any number may wait.
+        """
+        late = LateTransport(self.wire.clock, self.above)
+        late.makeConnection(StringTransport())
+        waiting = [late.whenConnected() for _ in range(2)]
+        late.ready()
+        self.assertEqual([self.successResultOf(each) for each in waiting], [self.above] * 2)
+
+    def test_adopted(self) -> None:
+        """
+        The protocol above may be connected already: it is not connected again, may write, and gets what
+        arrives; and there is no deadline any more.
+        """
+        late = LateTransport(self.wire.clock, self.above)
+        late.makeConnection(StringTransport())
+        late._within(5, self.fail)
+        following = HalfCloseRecorder()
+        following.transport = late
+        late.adopted(following)
+        self.assertEqual((following.made, late.wrappedProtocol), (0, following))
+        self.wire.clock.advance(6)
+        late.write(b"out")
+        late.dataReceived(frame(b"in"))
+        self.assertEqual((late.transport.value(), following.received), (frame(b"out"), b"in"))
+
     def test_whenNeverConnected(self) -> None:
         """
         Who waits for a protocol that never is connected hears why, before and after.

@@ -166,6 +166,15 @@ class DirectTests(SynchronousTestCase):
         self.outflow()
         self.assertEqual(self.socket.options, {})
 
+    def test_noDelayKnown(self) -> None:
+        """
+        A transport that knows of itself that it sends at once is not asked to.
+        """
+        transport: Any = self.transport
+        transport.sendsAtOnce = True
+        self.outflow()
+        self.assertEqual(self.socket.options, {})
+
     def test_short(self) -> None:
         """
         What the socket does not take is kept, and goes when it takes more; meanwhile the source is paused,

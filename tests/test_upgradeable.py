@@ -27,8 +27,8 @@ from xtls.config.modes import Mode
 from xtls.config.options import TLSOptions
 from xtls.config.portoptions import PortOptions, SSLSwitch
 from xtls.port.detect import LONGEST_SIGNATURE, Detected
-from xtls.port.upgradeable import LINGER, Port, UpgradeableFactory, UpgradeableProtocol
-from xtls.port.upgrades import Expected, UpgradePolicy, UpgradeRefused
+from xtls.port.upgradeable import LINGER, SETTLING, Port, UpgradeableFactory, UpgradeableProtocol
+from xtls.port.upgrades import Expected, Route, UpgradePolicy, UpgradeRefused
 from xtls.testing.authority import Authority
 from xtls.trust.certificates import toPEM
 from xtls.trust.contexts import ClientConnectionCreator, ServerConnectionCreator
@@ -236,6 +236,53 @@ class DecisionTests(_PortTestCase):
         self.assertEqual(self.session.built, [])
         self.clock.advance(0.1)
         self.assertEqual(self.session.built[0].received, b"GET ")
+
+    def test_settling(self) -> None:
+        """
+        After a word that a method of HTTP may begin with, the rest of the line is waited for only a moment,
+        which does not begin anew with each octet; after anything else, as long as after nothing.
+        """
+        wire, _ = self.say(self.port(), [b"G"])
+        self.clock.advance(SETTLING - 0.1)
+        wire.client.write(b"E")
+        wire.flush()
+        self.assertEqual(self.session.built, [])
+        self.clock.advance(0.1)
+        self.assertEqual(self.session.built[0].received, b"GE")
+        self.say(self.port(), [SAMPLES[0][0][:3]])
+        self.clock.advance(SETTLING)
+        self.assertEqual(len(self.session.built), 1)
+        self.clock.advance(5)
+        self.assertEqual(len(self.session.built), 2)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_hurry(self) -> None:
+        """
+        A connection that is older than it seems is decided when it was to be: never later than otherwise, in
+        the next turn where that is over, and once.
+        """
+        for until, seconds in ((2.0, 2.0), (-1.0, 0.0), (9.0, 5.0)):
+            self.setUp()
+            wire, _ = self.say(self.port(), [])
+            upgradeable: Any = wire.server.protocol
+            upgradeable.hurry(until)
+            if seconds:
+                self.clock.advance(seconds - 0.1)
+            self.assertEqual(self.session.built, [])
+            self.clock.advance(0.1 if seconds else 0)
+            self.assertEqual(len(self.session.built), 1)
+            upgradeable.hurry(0.0)
+            self.clock.advance(20)
+            self.assertEqual((len(self.session.built), self.clock.getDelayedCalls()), (1, []))
+
+    def test_tooSlowByOthers(self) -> None:
+        """
+        Whoever says that the time is over, it is not over a second time.
+        """
+        wire, _ = self.say(self.port(), [])
+        upgradeable: Any = wire.server.protocol
+        upgradeable.tooSlow()
+        self.assertEqual((len(self.session.built), self.clock.getDelayedCalls()), (1, []))
 
     def test_leaves(self) -> None:
         """
@@ -502,6 +549,62 @@ class FactoryTests(_PortTestCase):
         self.assertTrue(self.session.running and self.web.running)
         port.doStop()
         self.assertFalse(self.session.running or self.web.running)
+
+    def test_routes(self) -> None:
+        """
+        It can be asked where a route leads to.
+        """
+        port = self.port()
+        self.assertIs(port.next(Route.SESSION), self.session)
+        self.assertIs(port.next(Route.HTTP), self.web)
+        self.assertIsInstance(port.next(Route.TLS), TLSTransportFactory)
+        policy = UpgradePolicy(Mode.TCP, PortOptions(), False, True, False)
+        bare = UpgradeableFactory(Port(policy, self.session, None, None, self.clock))
+        self.assertEqual([bare.next(route) for route in (Route.HTTP, Route.TLS)], [None, None])
+
+    def test_counted(self) -> None:
+        """
+        Connections of which no protocol tells are counted by whoever counts them, if anybody does.
+        """
+        port = self.port()
+        port.begun()
+        port.ended()
+        told: list[str] = []
+
+        class Count:
+            """
+            Notes what it is told.
+            """
+
+            def begun(self) -> None:
+                """
+                One more.
+                """
+                told.append("begun")
+
+            def ended(self) -> None:
+                """
+                One less.
+                """
+                told.append("ended")
+
+        port.count = Count
+        port.begun()
+        port.ended()
+        self.assertEqual(told, ["begun", "ended"])
+
+    def test_journal(self) -> None:
+        """
+        When many lines come at once, some wait: for a moment, or until the port is stopped.
+        """
+        port = self.port()
+        port.doStart()
+        for _ in range(30):
+            self.say(port, [b"\0"])
+        self.assertLess(len(self.logged.lines()), 30)
+        port.doStop()
+        self.assertEqual(len(self.logged.lines()), 30)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
 class SecureTests(_PortTestCase):

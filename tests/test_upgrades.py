@@ -5,6 +5,7 @@ What a port lets in: the table, as data.
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 
@@ -137,6 +138,13 @@ def _policy(
     return UpgradePolicy(mode, options, tls, session, pages)
 
 
+def _giving(alpn: bytes | None) -> Callable[[], bytes | None]:
+    """
+    What gives the application protocol that was agreed on.
+    """
+    return lambda: alpn
+
+
 def _outcome(decision: Route | UpgradeRefused | None) -> Outcome | None:
     """
     A decision, as the table writes it.
@@ -210,14 +218,14 @@ class AtOnceTests(SynchronousTestCase):
         Inside TLS, without ALPN, it takes octets too; a name that means nothing here is none.
         """
         for mode, alpn in product(MODES[:4], (None, b"binary")):
-            self.assertIs(_policy(mode).atOnce(secure=True, alpn=lambda: alpn), None)
+            self.assertIs(_policy(mode).atOnce(secure=True, alpn=_giving(alpn)), None)
 
     def test_alpn(self) -> None:
         """
         A peer that agreed on HTTP is not asked again.
         """
         for mode, alpn in product(MODES[:4], (b"http/1.1", b"http/1.0")):
-            self.assertIs(_policy(mode).atOnce(secure=True, alpn=lambda: alpn), Route.HTTP)
+            self.assertIs(_policy(mode).atOnce(secure=True, alpn=_giving(alpn)), Route.HTTP)
         refused = _policy(Mode.SSL, _ALL, (True, False, False))
         self.assertEqual(
             refused.atOnce(secure=True, alpn=lambda: b"http/1.1"),
@@ -232,7 +240,7 @@ class AtOnceTests(SynchronousTestCase):
         outcomes = []
         for mode, alpn in product(MODES[:4], (None, b"http/1.1")):
             policy = _policy(mode, replace(_ALL, ssl=SSLSwitch.TCP))
-            outcomes.append(_outcome(policy.atOnce(secure=True, alpn=lambda: alpn)))
+            outcomes.append(_outcome(policy.atOnce(secure=True, alpn=_giving(alpn))))
         self.assertEqual(outcomes, [_S, _S, None, _H, _S, _S, None, _H])
         nothing = _policy(Mode.SSL, replace(_ALL, ssl=SSLSwitch.TCP), (True, False, True))
         self.assertEqual(_outcome(nothing.atOnce(secure=True)), Expected.NOT_RAW)

@@ -284,7 +284,7 @@ class UpgradeableProtocol(Protocol):
         """
         The time is over: what is there decides.
         """
-        self._timer = None
+        self._stopTimer()
         try:
             self._decide(final=True)
         except Exception:

@@ -10,6 +10,7 @@ each length, and asks the reactor for one call for each queue.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import takewhile
 from typing import Any, Final
 from weakref import WeakKeyDictionary, ref
 
@@ -61,7 +62,7 @@ class _Queue:
     The deadlines of one length, in the order in which they come.
     """
 
-    __slots__ = ("_clock", "_queues", "_timer", "seconds", "waiting")
+    __slots__ = ("_clock", "_looking", "_queues", "_timer", "seconds", "waiting")
 
     def __init__(self, clock: Callable[[], Any], queues: dict[float, _Queue], seconds: float) -> None:
         self._clock = clock
@@ -69,6 +70,7 @@ class _Queue:
         self.seconds = seconds
         self.waiting: dict[Deadline, None] = {}
         self._timer: IDelayedCall | None = None
+        self._looking = False  # there is no timer then, and at the end one for the first that still waits
 
     def add(self, deadline: Deadline) -> float:
         """
@@ -76,12 +78,12 @@ class _Queue:
 
         @return: when it comes.
         """
-        self.waiting[deadline] = None
         clock = self._clock()
-        if self._timer is None:
+        time: float = clock.seconds() + self.seconds
+        if self._timer is None and not self._looking:
             self._timer = clock.callLater(self.seconds, self._look)
-        now: float = clock.seconds()
-        return now + self.seconds
+        self.waiting[deadline] = None
+        return time
 
     def remove(self, deadline: Deadline) -> None:
         """
@@ -99,26 +101,21 @@ class _Queue:
         """
         The first one's time has come, unless it was cancelled.
         """
-        self._timer = None
+        self._timer, self._looking = None, True
         clock, waiting = self._clock(), self.waiting
-        now = clock.seconds()
+        now = clock.seconds() + _ABOUT
         try:
-            while waiting:
-                first = next(iter(waiting))
-                if first.time > now + _ABOUT:
-                    break
-                del waiting[first]
-                first.come()
+            for deadline in list(takewhile(lambda each: each.time <= now, waiting)):
+                if deadline in waiting:  # one before may have cancelled it
+                    del waiting[deadline]
+                    deadline.come()
         finally:
-            meanwhile: Any = self._timer
-            if meanwhile is not None:  # for one that comes later than the first
-                meanwhile.cancel()
-                self._timer = None
-            if not waiting:
-                del self._queues[self.seconds]
-            else:
-                left = next(iter(waiting)).time - now
+            self._looking = False
+            if waiting:
+                left = next(iter(waiting)).time - clock.seconds()
                 self._timer = clock.callLater(max(0, left), self._look)
+            else:
+                del self._queues[self.seconds]
 
 
 class Deadlines:

@@ -18,8 +18,8 @@ LESS: dict[str, tuple[float, str]] = {
     "xtls.__main__": (0, "two lines; tests/real runs it"),
 }
 
-#: What every byte stream promises is tested in one place, on behalf of each.
-SHARED = (r"^tests\.support\.contract\.", "^$")
+#: What every byte stream promises, and all records, is tested in one place, on behalf of each.
+SHARED = (r"^tests\.support\.(contract|records)\.", "^$")
 
 
 def main(root: Path) -> int:

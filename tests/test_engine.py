@@ -12,7 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.engines import VERSIONS, EnginePair, connections, disturb
 from xtls.wire.engine import TLSEngine
-from xtls.wire.openssl import BUFFER_SIZE, DirectRecords, PublicRecords, Records
+from xtls.wire.openssl import DirectRecords
+from xtls.wire.records import BUFFER_SIZE, PublicRecords, Records
 
 if TYPE_CHECKING:
     _Base = SynchronousTestCase

@@ -7,169 +7,17 @@ from __future__ import annotations
 import importlib.util
 from random import Random
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.engines import VERSIONS, connections, disturb
+from tests.support.records import RecordsTests
 from xtls.wire import openssl
-from xtls.wire.openssl import BUFFER_SIZE, DirectRecords, PublicRecords, Records, Status, recordsFor
-
-if TYPE_CHECKING:
-    _Base = SynchronousTestCase
-else:
-    _Base = object
-
-
-class RecordsTests(_Base):
-    """
-    What both ways of calling have in common.
-
-    @cvar records: the way.
-    """
-
-    records: Any
-    version = SSL.TLS1_3_VERSION
-
-    client: Records
-    server: Records
-    done: dict[Records, list[bool]]
-
-    def setUp(self) -> None:
-        connecting, accepting = connections(self.version)
-        self.client, self.server = self.records(connecting), self.records(accepting)
-        self.connections = {self.client: connecting, self.server: accepting}
-        self.done = {self.client: [], self.server: []}
-        for _ in range(3):
-            for this, other in ((self.client, self.server), (self.server, self.client)):
-                self.done[this].append(this.handshake())
-                self.pump(this, other)
-        self.server.read(), self.client.read()
-
-    def pump(self, source: Records, target: Records) -> int:
-        """
-        Take what one has to say to the other.
-
-        @return: how many octets that was.
-        """
-        count = 0
-        while said := source.drain():
-            count += len(said)
-            target.feed(said)
-        return count
-
-    def test_handshake(self) -> None:
-        """
-        A handshake goes on as far as what has arrived allows, and says whether it is complete.
-        """
-        for done in self.done.values():
-            self.assertEqual((done[0], done[-1]), (False, True))
-
-    def test_handshakeFails(self) -> None:
-        """
-        A handshake that cannot go on says why.
-        """
-        accepting = self.records(connections(self.version)[1])
-        accepting.feed(b"SSH-2.0-nonsense\r\n")
-        with self.assertRaises(SSL.Error) as caught:
-            accepting.handshake()
-        self.assertIn("wrong version number", str(caught.exception))
-
-    def test_readAndWrite(self) -> None:
-        """
-        What is written on one side is read on the other, and then there is no more.
-        """
-        for this, other in ((self.client, self.server), (self.server, self.client)):
-            for data in (b"octets", memoryview(b"and views")):
-                this.write(data)
-                self.pump(this, other)
-                self.assertEqual(bytes(other.read()), bytes(data))
-                self.assertIs(other.status, Status.WANT_READ)
-                self.assertEqual((bytes(other.read()), bytes(this.drain())), (b"", b""))
-
-    def test_wholeWrites(self) -> None:
-        """
-        A write is never cut: what is longer than a record is several records, in one go.
-        """
-        data = Random(3).randbytes(BUFFER_SIZE)
-        self.client.write(data)
-        self.assertGreater(self.pump(self.client, self.server), BUFFER_SIZE)
-        self.assertTrue(bytes(self.server.read()) == data)
-
-    def test_oneDrain(self) -> None:
-        """
-        The ciphertext of the longest write is drained at once.
-        """
-        self.client.write(bytes(BUFFER_SIZE))
-        self.assertGreater(len(self.client.drain()), BUFFER_SIZE)
-        self.assertEqual(len(self.client.drain()), 0)
-
-    def test_more(self) -> None:
-        """
-        What does not fit into one read is told of, and is in the next.
-        """
-        data = Random(3).randbytes(BUFFER_SIZE + 5)
-        self.client.write(data[:BUFFER_SIZE])
-        self.client.write(data[BUFFER_SIZE:])
-        self.pump(self.client, self.server)
-        read = bytes(self.server.read())
-        self.assertIs(self.server.status, Status.MORE)
-        read += bytes(self.server.read())
-        self.assertIs(self.server.status, Status.WANT_READ)
-        self.assertTrue(read == data)
-
-    def test_partOfARecord(self) -> None:
-        """
-        A record is read when all of it is there.
-        """
-        self.client.write(b"abc")
-        said = bytes(self.client.drain())
-        self.server.feed(said[:-1])
-        self.assertEqual(bytes(self.server.read()), b"")
-        self.server.feed(said[-1:])
-        self.assertEqual(bytes(self.server.read()), b"abc")
-
-    def test_closed(self) -> None:
-        """
-        What came before close_notify is read with it; and it stays.
-        """
-        self.client.write(b"last")
-        self.connections[self.client].shutdown()
-        self.pump(self.client, self.server)
-        self.assertEqual(bytes(self.server.read()), b"last")
-        self.assertIs(self.server.status, Status.CLOSED)
-        self.server.read()
-        self.assertIs(self.server.status, Status.CLOSED)
-
-    def test_garbage(self) -> None:
-        """
-        Records that were tampered with end the connection; what came before is read, and there is an alert.
-        """
-        self.client.write(b"good")
-        self.pump(self.client, self.server)
-        self.client.write(b"bad")
-        said = bytearray(self.client.drain())
-        said[-1] ^= 1
-        self.server.feed(bytes(said))
-        self.assertEqual(bytes(self.server.read()), b"good")
-        self.assertIs(self.server.status, Status.FAILED)
-        self.assertIn("bad record mac", str(self.server.failure))
-        self.assertGreater(len(self.server.drain()), 0)
-
-    def test_writeFails(self) -> None:
-        """
-        A connection that cannot send says so.
-        """
-        self.connections[self.client].shutdown()
-        self.assertRaises(SSL.Error, self.client.write, b"x")
-
-    def test_forget(self) -> None:
-        """
-        It may always be asked to forget what it cannot know of.
-        """
-        self.client.forget()
-        self.test_readAndWrite()
+from xtls.wire.inflow import READ_BUFFER
+from xtls.wire.openssl import DirectRecords, recordsFor
+from xtls.wire.records import BUFFER_SIZE, Status, cipherView, plainView
 
 
 class DirectRecordsTests(RecordsTests, SynchronousTestCase):
@@ -206,23 +54,7 @@ class DirectRecordsTests(RecordsTests, SynchronousTestCase):
         self.assertIsInstance(recordsFor(connections()[0]), DirectRecords)
 
 
-class PublicRecordsTests(RecordsTests, SynchronousTestCase):
-    """
-    L{PublicRecords}.
-    """
-
-    records = PublicRecords
-
-
 class DirectRecords12Tests(DirectRecordsTests):
-    """
-    The same over TLS 1.2.
-    """
-
-    version = VERSIONS["TLSv1.2"]
-
-
-class PublicRecords12Tests(PublicRecordsTests):
     """
     The same over TLS 1.2.
     """
@@ -293,3 +125,142 @@ class ProbeTests(SynchronousTestCase):
 
         self.patch(SSL, "Connection", lambda context, socket: object())
         self.assertPublic()
+
+
+class LendingTests(SynchronousTestCase):
+    """
+    OpenSSL reads from the shared buffer itself, where much has arrived.
+    """
+
+    def setUp(self) -> None:
+        self.connect(*connections(VERSIONS["TLSv1.3"]))
+
+    def connect(self, client: SSL.Connection, server: SSL.Connection) -> None:
+        """
+        Complete a handshake.
+        """
+        self.connection = server
+        self.client, self.server = DirectRecords(client), DirectRecords(server)
+        done = [False, False]
+        while not all(done):
+            done[0] = done[0] or self.client.handshake()
+            self.server.feed(bytes(self.client.drain()))
+            done[1] = done[1] or self.server.handshake()
+            self.client.feed(bytes(self.server.drain()))
+        self.client.read()
+
+    def arrive(self, ciphertext: bytes) -> memoryview:
+        """
+        Have octets in the buffer that sockets are read into.
+        """
+        READ_BUFFER[: len(ciphertext)] = ciphertext
+        return READ_BUFFER[: len(ciphertext)]
+
+    def encrypted(self, *plain: bytes) -> bytes:
+        """
+        What the client sends.
+        """
+        sent = b""
+        for each in plain:
+            self.client.write(each)
+            sent += bytes(self.client.drain())
+        return sent
+
+    def test_cut(self) -> None:
+        """
+        However the records are cut, large and small reads together give every octet, once, although the
+        buffer has other octets in it in between.
+        """
+        random = Random(61)
+        plain = random.randbytes(200_000)
+        sent, received = self.encrypted(plain), b""
+        while sent:
+            length = random.choice((1, 3, 100, 4096, 4097, 5000, 20_000, 100_000))
+            self.server.feed(self.arrive(sent[:length]))
+            sent = sent[length:]
+            received += self.server.read()
+            self.assertIs(self.server.status, Status.WANT_READ)
+            self.arrive(bytes(length))
+        self.assertEqual(received, plain)
+
+    def test_otherSource(self) -> None:
+        """
+        Octets from elsewhere follow those from the buffer.
+        """
+        sent = self.encrypted(b"a" * 10_000, b"b", b"c" * 10_000)
+        self.server.feed(self.arrive(sent[:9_000]))
+        received = bytes(self.server.read())
+        self.arrive(bytes(9_000))
+        self.server.feed(sent[9_000:])
+        self.assertEqual(received + bytes(self.server.read()), b"a" * 10_000 + b"b" + b"c" * 10_000)
+
+    def test_more(self) -> None:
+        """
+        What does not fit into one read is kept, although the buffer is used by others before the next.
+        """
+        plain = Random(62).randbytes(BUFFER_SIZE)
+        sent = self.encrypted(b"x" * 16_384, plain)
+        self.server.feed(self.arrive(sent[:16_400]))
+        self.assertEqual(bytes(self.server.read()), b"")
+        self.server.feed(self.arrive(sent[16_400 : 16_400 + len(READ_BUFFER)]))
+        received = bytes(self.server.read())
+        self.assertIs(self.server.status, Status.MORE)
+        self.arrive(bytes(len(READ_BUFFER)))
+        received += bytes(self.server.read())
+        self.server.feed(sent[16_400 + len(READ_BUFFER) :])
+        received += bytes(self.server.read())
+        self.assertEqual(received, b"x" * 16_384 + plain)
+
+    def test_unread(self) -> None:
+        """
+        What was not read yet comes first.
+        """
+        sent = self.encrypted(b"a" * 10_000, b"b" * 10_000)
+        self.server.feed(self.arrive(sent[:6_000]))
+        self.server.feed(sent[6_000:12_000])
+        self.server.feed(self.arrive(sent[12_000:]))
+        self.assertEqual(bytes(self.server.read()), b"a" * 10_000 + b"b" * 10_000)
+
+    def test_encrypt(self) -> None:
+        """
+        What a socket was read into is encrypted where it is; a connection that has ended encrypts nothing.
+        """
+        self.arrive(b"plain")
+        self.assertFalse(self.server.pending())
+        length = self.server.encrypt(5)
+        self.client.feed(bytes(cipherView[:length]))
+        self.assertEqual(bytes(self.client.read()), b"plain")
+        self.connection.shutdown()
+        self.assertTrue(self.server.pending())
+        self.assertRaises(SSL.Error, self.server.encrypt, 5)
+
+    def test_known(self) -> None:
+        """
+        Records know their version, and whether an application protocol was agreed on.
+        """
+        self.assertEqual((self.server.newest, self.server.negotiated()), (True, False))
+        self.connect(*connections(VERSIONS["TLSv1.2"]))
+        self.assertFalse(self.server.newest)
+        one, other = connections(VERSIONS["TLSv1.3"])
+        one.set_alpn_protos([b"a"])
+        other.get_context().set_alpn_select_callback(lambda connection, names: b"a")
+        self.connect(one, other)
+        self.assertTrue(self.server.negotiated())
+
+    def test_inPassing(self) -> None:
+        """
+        What a relay reads is lent too: one record gives its octets at once, more than one the rest.
+        """
+        first = self.encrypted(b"first")
+        self.arrive(first)
+        self.assertEqual((self.server.decrypt(len(first)), bytes(plainView[:5])), (5, b"first"))
+        one = self.encrypted(b"a" * 10_000)
+        self.arrive(one)
+        self.assertEqual(self.server.decrypt(len(one)), 10_000)
+        two = self.encrypted(b"b" * 10_000, b"c" * 10)
+        self.arrive(two)
+        self.assertEqual(self.server.decrypt(len(two)), 0)
+        self.assertEqual(bytes(self.server.rest()), b"b" * 10_000 + b"c" * 10)
+        small = self.encrypted(b"d")
+        self.arrive(small)
+        self.assertEqual((self.server.decrypt(len(small)), bytes(plainView[:1])), (1, b"d"))

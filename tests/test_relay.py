@@ -21,8 +21,8 @@ from tests.support.sockets import SocketWire
 from tests.support.wires import READ_SIZE, GivenFactory, HalfCloseRecorder, Recorder, Wire
 from xtls.errors import HandshakeError
 from xtls.wire.inflow import READ_SIZE as LONGEST_READ
-from xtls.wire.openssl import BUFFER_SIZE, PublicRecords
 from xtls.wire.outflow import Outflow
+from xtls.wire.records import BUFFER_SIZE, PublicRecords
 from xtls.wire.relay import pour, pourNoMore
 from xtls.wire.tlsfactory import TLSTransportFactory
 from xtls.wire.websocket import WebSocketAcceptor, WebSocketConnector

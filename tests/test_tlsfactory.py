@@ -20,7 +20,7 @@ from tests.support.logs import recordLogs
 from tests.support.wires import GivenFactory, HalfCloseRecorder, Recorder, Wire
 from xtls.errors import HandshakeError, HandshakeTimeout
 from xtls.wire.engine import TLSEngine
-from xtls.wire.openssl import PublicRecords
+from xtls.wire.records import PublicRecords
 from xtls.wire.tlsfactory import TLSTransportFactory
 from xtls.wire.transport import TLSTransport
 

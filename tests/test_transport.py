@@ -40,8 +40,9 @@ from xtls.trust.certificates import toPEM
 from xtls.trust.contexts import ClientConnectionCreator, ServerConnectionCreator
 from xtls.trust.verification import Reason
 from xtls.wire.inflow import receiveNoMore
-from xtls.wire.openssl import BUFFER_SIZE, DirectRecords, PublicRecords
+from xtls.wire.openssl import DirectRecords
 from xtls.wire.outflow import IBufferTransport
+from xtls.wire.records import BUFFER_SIZE, PublicRecords
 from xtls.wire.tlsfactory import TLSTransportFactory
 from xtls.wire.transport import TLSTransport
 

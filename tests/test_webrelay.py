@@ -19,8 +19,8 @@ from tests.support.opening import URL, Asked
 from tests.support.sockets import SocketWire
 from tests.support.wires import GivenFactory, HalfCloseRecorder, Recorder, Wire
 from xtls.wire.frames import Opcode, encodeFrame
-from xtls.wire.openssl import PublicRecords
 from xtls.wire.outflow import Outflow
+from xtls.wire.records import PublicRecords
 from xtls.wire.tlsfactory import TLSTransportFactory
 from xtls.wire.webrelay import pourFrames, pourFramesNoMore
 from xtls.wire.websocket import WebSocketAcceptor, WebSocketConnector

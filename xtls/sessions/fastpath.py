@@ -97,5 +97,5 @@ class FastPath:
 
         @param peer: where it is, as the system has it.
         """
-        self.factory.begun()
         self.reactor.addReader(Pair(self, sock, peer))
+        self.factory.begun()

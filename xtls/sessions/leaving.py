@@ -12,10 +12,12 @@ import socket
 from typing import Any
 
 from OpenSSL import SSL
+from twisted.python.failure import Failure
 
 from xtls.port.upgradeable import UpgradeableProtocol
 from xtls.wire.deadlines import Deadline
 from xtls.wire.engine import TLSEngine
+from xtls.wire.inflow import endInLoss
 from xtls.wire.openssl import DirectRecords
 from xtls.wire.sockets import StreamSocket, addressOf
 from xtls.wire.transport import TLSTransport
@@ -31,6 +33,7 @@ class Leaving:
     """
 
     __slots__ = (
+        "_after",
         "_back",
         "_connection",
         "_deadline",
@@ -38,6 +41,7 @@ class Leaving:
         "_path",
         "_peer",
         "_records",
+        "_reset",
         "_secure",
         "_sock",
         "_unsent",
@@ -63,7 +67,29 @@ class Leaving:
         self._secure = False  # the handshake is complete
         self._ended = False  # the client has sent close_notify, and the backend was told
         self._unsent = b""  # ciphertext that the client's socket did not take
+        self._reset = False  # a send has said that the client has reset the connection, which is said once
+        self._after: StreamSocket | None = None  # who has the client's connection now
         self.gone = False
+
+    # What the reactor calls.
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        The client's connection is gone; or who has it now has failed in a call that was made here, of which
+        the reactor knows nothing else.
+        """
+        if not self.gone:
+            self._aside()
+        if self._after is not None:
+            self._after.connectionLost(reason)
+
+    def logPrefix(self) -> str:
+        """
+        What Twisted's old log says.
+        """
+        return type(self).__name__
+
+    # For those who leave.
 
     def _sent(self, octets: memoryview, gone: bool = False) -> bool:
         """
@@ -75,10 +101,11 @@ class Leaving:
             sent = self.send(octets)
         except BlockingIOError:
             sent = 0
-        except OSError:
+        except OSError as e:
             if gone:
                 return True
             sent = 0
+            self._reset = isinstance(e, ConnectionResetError)
         if sent == len(octets):
             return True
         self._unsent = bytes(octets[sent:])
@@ -86,10 +113,11 @@ class Leaving:
 
     def _until(self) -> float | None:
         """
-        When what is awaited must have happened, if that was not yet: from now on others see to it.
+        When what is awaited must have happened, if it has not: from now on others see to it, in the next turn
+        where that is now.
         """
         deadline = self._deadline
-        if deadline is None or not deadline.active():
+        if deadline is None:
             return None
         self._cancel()
         return deadline.time
@@ -123,7 +151,17 @@ class Leaving:
         self.gone = True
         transport = StreamSocket(self._sock, self._peer, path.reactor)
         transport.whenGone = path.factory.ended
+        self._after = transport
         return transport
+
+    def _sendRest(self, tls: TLSTransport) -> None:
+        """
+        Send what the client's socket did not take.
+        """
+        if self._unsent:
+            tls.outflow.write(self._unsent)
+        if self._reset:
+            endInLoss(tls.transport)
 
     def _upgradeable(self, octets: bytes = b"") -> StreamSocket:
         """
@@ -165,8 +203,7 @@ class Leaving:
         left = None if self._secure else until
         tls: TLSTransport = self._path.tls.adopt(transport, engine, left, addressOf(self._peer))
         transport.startReading()
-        if self._unsent:
-            tls.outflow.write(self._unsent)
+        self._sendRest(tls)
         tls.decrypted(memoryview(octets))
         inside = tls.wrappedProtocol
         if isinstance(inside, UpgradeableProtocol) and until is not None:
@@ -188,9 +225,11 @@ class Leaving:
         forward: Any = path.forward.buildProtocol(None)
         tls.adopted(forward)
         self._back = None  # which knows this
-        forward.adopt(tls, path.endpoint.transport(back.sock, None), self._ended)
+        back.after = below = path.endpoint.transport(back.sock, None)
+        forward.adopt(tls, below, self._ended)
+        if back.reset:
+            endInLoss(below)
         transport.startReading()
-        if self._unsent:
-            tls.outflow.write(self._unsent)
+        self._sendRest(tls)
         tls.sendRest()
         return tls

@@ -25,8 +25,9 @@ from xtls.port.upgrades import Route
 from xtls.sessions.leaving import Leaving
 from xtls.wire.addresses import addressName
 from xtls.wire.inflow import READ_BUFFER
-from xtls.wire.openssl import BUFFER_SIZE, DirectRecords, Status, cipherView, plainView
-from xtls.wire.sockets import addressOf
+from xtls.wire.openssl import DirectRecords
+from xtls.wire.records import BUFFER_SIZE, Status, cipherView, plainView
+from xtls.wire.sockets import StreamSocket, addressOf
 
 __all__ = ["Pair"]
 
@@ -62,7 +63,7 @@ class Pair(Leaving):
         self._receive = sock.recv_into
         self.fileno = sock.fileno
         self._stage: Callable[[Pair, int], None] = Pair._hello
-        self._deadline = path.within(path.detectTimeout, self._silent)
+        self._deadline = path.within(path.detectTimeout, self._late)
 
     # What the reactor calls.
 
@@ -79,19 +80,6 @@ class Pair(Leaving):
             return
         self._stage(self, count)
 
-    def connectionLost(self, reason: Failure) -> None:
-        """
-        The client's connection is gone.
-        """
-        if not self.gone:
-            self._aside().connectionLost(reason)
-
-    def logPrefix(self) -> str:
-        """
-        What Twisted's old log says.
-        """
-        return type(self).__name__
-
     # The stages of a connection.
 
     def _hello(self, count: int) -> None:
@@ -102,9 +90,13 @@ class Pair(Leaving):
             self._upgradeable(bytes(READ_BUFFER[:count]))
             return
         path = self._path
+        try:
+            self._connection = path.tls.createConnection(path)
+        except Exception:
+            self._upgradeable(bytes(READ_BUFFER[:count]))  # where it is said why, if it fails again
+            return
         self._cancel()
-        self._deadline = path.within(path.handshakeTimeout, self._slow)
-        self._connection = path.tls.createConnection(path)
+        self._deadline = path.within(path.handshakeTimeout, self._late)
         self._records = DirectRecords(self._connection)
         self._stage = Pair._handshake
         self._handshake(count)
@@ -122,7 +114,7 @@ class Pair(Leaving):
         try:
             done = records.handshake()
         except SSL.Error as e:
-            self._secured(b"", e)
+            self._secured(b"", e.with_traceback(None))
             return
         if done:
             self._cancel()
@@ -146,7 +138,7 @@ class Pair(Leaving):
             self._join(plain)
         else:
             self._stage = Pair._inside
-            self._deadline = path.within(path.detectTimeout, self._silentInside)
+            self._deadline = path.within(path.detectTimeout, self._late)
             tickets = records.drain()
             if tickets and not self._sent(tickets):
                 self._secured()
@@ -170,13 +162,13 @@ class Pair(Leaving):
         if count:
             records.feed(READ_BUFFER[:count])
         plain = records.read()
-        if count and records.status is Status.WANT_READ and (not plain or self._raw(plain)):
-            if plain:
-                self._cancel()
-                self._join(plain)
-        else:
-            self._cancel()
+        answer = records.drain()
+        ordinary = count and records.status is Status.WANT_READ and (not answer or self._sent(answer))
+        if not (ordinary and (not plain or self._raw(plain))):
             self._secured(plain)
+        elif plain:
+            self._cancel()
+            self._join(plain)
 
     def _join(self, plain: memoryview) -> None:
         """
@@ -196,10 +188,10 @@ class Pair(Leaving):
         path.reactor.addReader(back)
         if plain:
             self._give(plain)
-            if self.gone:
-                return
-        tickets = self._records.drain()
-        if tickets and not self._sent(tickets):
+            if self.gone or self._records.newest:
+                return  # all that waits for the client is tickets: they go out with the backend's answer
+        flight = self._records.drain()
+        if flight and not self._sent(flight):
             self._joined()
 
     def _relay(self, count: int) -> None:
@@ -215,7 +207,9 @@ class Pair(Leaving):
             self._give(plainView[:plain])
             return
         view = records.rest()
-        if records.pending() or records.status not in (Status.WANT_READ, Status.CLOSED):
+        answer = records.drain()
+        kept = answer and not self._sent(answer)
+        if kept or records.status not in (Status.WANT_READ, Status.CLOSED):
             self._joined().decrypted(view)
             return
         ended = records.status is Status.CLOSED
@@ -232,10 +226,12 @@ class Pair(Leaving):
 
         @param ended: whether the client has sent close_notify behind this.
         """
+        back = self._back
         try:
-            sent = self._back.send(plain)
-        except OSError:
+            sent = back.send(plain)
+        except OSError as e:
             sent = 0
+            back.reset = isinstance(e, ConnectionResetError)
         if sent < len(plain):
             rest = bytes(plain[sent:])
             tls = self._joined()
@@ -280,59 +276,52 @@ class Pair(Leaving):
         self._back = None  # which knows this
         path.factory.ended()
 
-    def backLost(self, reason: Failure) -> None:
+    def backLost(self) -> None:
         """
         The backend's connection is gone.
         """
         if not self.gone:
-            self._joined().wrappedProtocol.other.transport.connectionLost(reason)
+            self._joined()
 
-    def sendGenerally(self, rest: memoryview) -> None:
+    def sendGenerally(self, rest: memoryview, reset: bool) -> None:
         """
         The client's socket did not take all of the octets from the backend.
+
+        @param reset: whether it has said that the client has reset the connection.
         """
         self._unsent = bytes(rest)
+        self._reset = reset
         self._joined()
 
     def failed(self, error: SSL.Error) -> None:
         """
         OpenSSL cannot send.
         """
-        self._joined().sendingFailed(error)
+        self._joined().sendingFailed(error.with_traceback(None))
 
     # Deadlines.
 
-    def _silent(self) -> None:
+    def _late(self) -> None:
         """
-        The client has sent nothing.
+        What is awaited has not come in time.
         """
-        protocol: Any = self._upgradeable().protocol
-        protocol.tooSlow()
-
-    def _slow(self) -> None:
-        """
-        The handshake takes too long.
-        """
-        self._secured().tooSlow()
-
-    def _silentInside(self) -> None:
-        """
-        The client has sent nothing inside TLS.
-        """
-        protocol: Any = self._secured().wrappedProtocol
-        if protocol is not None:
-            protocol.tooSlow()
+        self._aside()  # where that is so, too
 
 
 @implementer(IReadDescriptor)
 class Back:
     """
     The backend's connection.
+
+    @ivar after: who has it when both are on the general way.
+    @ivar reset: a send has said that the backend has reset the connection, which is said once.
     """
 
-    __slots__ = ("_pair", "_receive", "close", "fileno", "send", "sock")
+    __slots__ = ("_pair", "_receive", "after", "close", "fileno", "reset", "send", "sock")
 
     def __init__(self, pair: Pair, sock: socket.socket) -> None:
+        self.after: StreamSocket | None = None
+        self.reset = False
         self._pair = pair
         self.sock = sock
         self._receive = sock.recv_into
@@ -350,7 +339,7 @@ class Back:
         except BlockingIOError:
             return
         except OSError:
-            pair.backLost(_LOST)
+            self.connectionLost(_LOST)
             return
         if not count:
             pair.backEnded()
@@ -360,12 +349,13 @@ class Back:
         except SSL.Error as e:
             pair.failed(e)
             return
+        reset = False
         try:
             sent = pair.send(cipherView[:cipher])
-        except OSError:
-            sent = 0
+        except OSError as e:
+            sent, reset = 0, isinstance(e, ConnectionResetError)
         if sent < cipher or cipher >= BUFFER_SIZE:
-            pair.sendGenerally(cipherView[sent:cipher])
+            pair.sendGenerally(cipherView[sent:cipher], reset)
 
     def end(self) -> None:
         """
@@ -378,9 +368,11 @@ class Back:
 
     def connectionLost(self, reason: Failure) -> None:
         """
-        The backend's connection is gone.
+        The backend's connection is gone; or who has it now has failed in a call that was made here.
         """
-        self._pair.backLost(reason)
+        self._pair.backLost()
+        if self.after is not None:
+            self.after.connectionLost(reason)
 
     def logPrefix(self) -> str:
         """

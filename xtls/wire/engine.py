@@ -24,7 +24,8 @@ from typing import Any
 
 from OpenSSL import SSL
 
-from xtls.wire.openssl import BUFFER_SIZE, Status, recordsFor
+from xtls.wire.openssl import recordsFor
+from xtls.wire.records import BUFFER_SIZE, Status
 
 __all__ = ["TLSEngine"]
 

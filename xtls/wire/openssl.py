@@ -7,10 +7,6 @@ pyOpenSSL's own binding, on buffers that the whole process shares; L{PublicRecor
 with public methods only.  L{recordsFor} takes the first where the private names that it needs are
 as they are known here (probed once, at import), and the second elsewhere.
 
-The shared buffers are safe because one reactor turn uses them at a time: what L{read} or L{drain}
-returns is valid only until the next call for any connection, and is consumed by then.  An SSL
-object is never used from two threads.
-
 C{SSL_get_error} must follow the call that failed at once, and finds whatever an earlier failure of
 anybody left in the thread's error queue: so the queue is emptied before each call that is followed
 by it.  (Public methods cannot do that; but they leave nothing there themselves.)
@@ -18,95 +14,25 @@ by it.  (Public methods cannot do that; but they leave nothing there themselves.
 
 from __future__ import annotations
 
-from enum import Enum, auto
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from OpenSSL import SSL
 
 from xtls.wire.inflow import READ_BUFFER
+from xtls.wire.records import (
+    BUFFER_SIZE,
+    EMPTY,
+    PublicRecords,
+    Records,
+    Status,
+    cipherView,
+    plainView,
+)
 
-__all__ = [
-    "BUFFER_SIZE",
-    "DirectRecords",
-    "PublicRecords",
-    "Records",
-    "Status",
-    "cipherView",
-    "plainView",
-    "recordsFor",
-]
+__all__ = ["DirectRecords", "recordsFor"]
 
-#: Octets that one turn moves at most, in one direction.
-BUFFER_SIZE: Final = 256 * 1024
-
-#: What the ciphertext of L{BUFFER_SIZE} octets needs more than they do (at most 256 octets a record of 2**14,
-#: RFC 8446, section 5.2), and a handshake's flight.
-_OVERHEAD: Final = 32 * 1024
-
-_EMPTY: Final = memoryview(b"")
-
-
-class Status(Enum):
-    """
-    How a read ended.
-    """
-
-    #: Everything that has arrived is read.
-    WANT_READ = auto()
-    #: The buffer is full: there may be more.
-    MORE = auto()
-    #: The peer has sent close_notify (RFC 8446, section 6.1).
-    CLOSED = auto()
-    #: The connection cannot go on; see C{failure}.
-    FAILED = auto()
-
-
-class Records(Protocol):
-    """
-    One connection's TLS records, between two memory BIOs.
-
-    @ivar status: how the last L{read} ended.
-    @ivar failure: why, when it is L{Status.FAILED}.
-    """
-
-    status: Status
-    failure: SSL.Error | None
-
-    def handshake(self) -> bool:
-        """
-        Go on with the handshake.
-
-        @return: whether it is complete; else it needs more from the peer.
-        @raise SSL.Error: if it has failed.
-        """
-
-    def feed(self, ciphertext: bytes | memoryview) -> None:
-        """
-        Take ciphertext from the peer.
-        """
-
-    def read(self) -> memoryview:
-        """
-        Plaintext of what was fed, at most L{BUFFER_SIZE} octets; valid until the next call.
-        """
-
-    def write(self, plaintext: bytes | memoryview) -> None:
-        """
-        Turn plaintext (at most L{BUFFER_SIZE} octets, and at least one) into records.
-
-        @raise SSL.Error: if the connection cannot go on.
-        """
-
-    def drain(self) -> memoryview:
-        """
-        Ciphertext for the peer, or nothing; valid until the next call.  When it is less than L{BUFFER_SIZE}
-        octets, there is no more.
-        """
-
-    def forget(self) -> None:
-        """
-        Empty OpenSSL's error queue, where that is possible, before a method of L{SSL.Connection} is called.
-        """
+#: Octets from which on it is cheaper to let OpenSSL read from the shared buffer than to copy them for it.
+_LARGE: Final = 4096
 
 
 def _bindings() -> tuple[Any, Any] | None:
@@ -121,6 +47,11 @@ def _bindings() -> tuple[Any, Any] | None:
         "BIO_read",
         "BIO_write",
         "BIO_get_mem_data",
+        "BIO_new",
+        "BIO_new_mem_buf",
+        "BIO_s_mem",
+        "BIO_set_mem_eof_return",
+        "SSL_set_bio",
         "SSL_get0_alpn_selected",
         "SSL_version",
         "SSL_get_error",
@@ -145,23 +76,19 @@ _lib: Any
 _ffi: Any
 _lib, _ffi = _bindings() or (None, None)
 
-_plain = bytearray(BUFFER_SIZE)
-_cipher = bytearray(BUFFER_SIZE + _OVERHEAD)
-#: What the functions of L{Records} return views of.
-plainView = memoryview(_plain)
-cipherView = memoryview(_cipher)
-
-
 if _lib is not None:
-    _plainPointer = _ffi.from_buffer("char[]", _plain)
+    _plainPointer = _ffi.from_buffer("char[]", plainView.obj)
     _readPointer = _ffi.from_buffer("char[]", READ_BUFFER.obj)
     _NULL = _ffi.NULL
-    _cipherPointer = _ffi.from_buffer("char[]", _cipher)
+    _cipherPointer = _ffi.from_buffer("char[]", cipherView.obj)
     _WANT_READ = _lib.SSL_ERROR_WANT_READ
     _ZERO_RETURN = _lib.SSL_ERROR_ZERO_RETURN
     _SSL_do_handshake, _SSL_read, _SSL_write = _lib.SSL_do_handshake, _lib.SSL_read, _lib.SSL_write
     _BIO_read, _BIO_write, _pending = _lib.BIO_read, _lib.BIO_write, _lib.BIO_get_mem_data
     _SSL_get_error, _ERR_clear_error = _lib.SSL_get_error, _lib.ERR_clear_error
+    _readObject = READ_BUFFER.obj
+    _BIO_new_mem_buf, _BIO_set_mem_eof_return = _lib.BIO_new_mem_buf, _lib.BIO_set_mem_eof_return
+    _SSL_set_bio = _lib.SSL_set_bio
     _SSL_version = _lib.SSL_version
     _SSL_get0_alpn_selected = _lib.SSL_get0_alpn_selected
     _name, _nameLength = _ffi.new("unsigned char **"), _ffi.new("unsigned int *")
@@ -173,7 +100,7 @@ class DirectRecords:
     L{Records} over OpenSSL's functions themselves.
     """
 
-    __slots__ = ("_connection", "_from", "_into", "_result", "_ssl", "failure", "status")
+    __slots__ = ("_connection", "_from", "_into", "_lent", "_result", "_ssl", "failure", "status")
 
     #: Whether what is needed for it is there.
     available = _lib is not None
@@ -182,6 +109,7 @@ class DirectRecords:
         self._connection = connection
         private: Any = connection
         self._ssl, self._into, self._from = private._ssl, private._into_ssl, private._from_ssl
+        self._lent = False  # OpenSSL reads from the shared buffer
         # Whole writes only: otherwise a long write becomes one record, silently.
         _lib.SSL_clear_mode(self._ssl, _lib.SSL_MODE_ENABLE_PARTIAL_WRITE)
         self.status = Status.WANT_READ
@@ -203,7 +131,8 @@ class DirectRecords:
         """
         Take ciphertext from the peer.
         """
-        _BIO_write(self._into, _from_buffer(ciphertext), len(ciphertext))
+        shared = getattr(ciphertext, "obj", None) is _readObject
+        self._take(_from_buffer(ciphertext), len(ciphertext), shared)
 
     def read(self) -> memoryview:
         """
@@ -220,7 +149,10 @@ class DirectRecords:
         @param length: how many octets are in L{READ_BUFFER<xtls.wire.inflow.READ_BUFFER>}.
         @return: how many octets are in L{plainView}, and there is nothing else to do; or 0: call L{rest}.
         """
-        _BIO_write(self._into, _readPointer, length)
+        if self._lent or length > _LARGE:
+            self._take(_readPointer, length, True)
+        else:
+            _BIO_write(self._into, _readPointer, length)
         _ERR_clear_error()
         count: int = _SSL_read(self._ssl, _plainPointer, BUFFER_SIZE)
         if count > 0 and not (_pending(self._into, _NULL) or _pending(self._from, _NULL)):
@@ -244,7 +176,7 @@ class DirectRecords:
         """
         if _SSL_write(self._ssl, _readPointer, length) <= 0:
             SSL._raise_current_error()
-        count: int = _BIO_read(self._from, _cipherPointer, len(_cipher))
+        count: int = _BIO_read(self._from, _cipherPointer, len(cipherView))
         return count
 
     def pending(self) -> bool:
@@ -267,6 +199,45 @@ class DirectRecords:
         _SSL_get0_alpn_selected(self._ssl, _name, _nameLength)
         return bool(_nameLength[0])
 
+    def _take(self, pointer: Any, length: int, shared: bool) -> None:
+        """
+        Give OpenSSL ciphertext.  Where there is much of it in the shared buffer, OpenSSL reads it there,
+        without a copy.  When it has read all whole records, what is left of the buffer is in its own memory:
+        so that ends when a read has said L{Status.WANT_READ}; where it says something else, nothing is read
+        any more, or L{_own} is called.
+
+        @param shared: whether it is in the shared buffer.
+        """
+        if shared and (self._lent or length > _LARGE) and not _pending(self._into, _NULL):
+            self._replace(_BIO_new_mem_buf(pointer, length))
+            self._lent = True
+            return
+        if self._lent:
+            self._own()
+        _BIO_write(self._into, pointer, length)
+
+    def _own(self) -> None:
+        """
+        Give OpenSSL a buffer of its own again, with what it has not read yet.
+        """
+        left = _pending(self._into, _NULL)
+        octets = _ffi.new("char[]", left) if left else _NULL
+        if left:
+            _BIO_read(self._into, octets, left)
+        self._replace(_lib.BIO_new(_lib.BIO_s_mem()))
+        self._lent = False
+        if left:
+            _BIO_write(self._into, octets, left)
+
+    def _replace(self, bio: Any) -> None:
+        """
+        Have OpenSSL read from another BIO.
+        """
+        _BIO_set_mem_eof_return(bio, -1)  # the end of it is not the end of the connection
+        _SSL_set_bio(self._ssl, bio, self._from)  # frees the one before
+        private: Any = self._connection
+        self._into = private._into_ssl = bio
+
     def _readOn(self, count: int) -> memoryview:
         """
         Go on reading.
@@ -278,6 +249,8 @@ class DirectRecords:
             filled += count
             if filled == BUFFER_SIZE:
                 self.status = Status.MORE
+                if self._lent:
+                    self._own()
                 return plainView
             count = _SSL_read(ssl, _plainPointer + filled, BUFFER_SIZE - filled)
         error = _SSL_get_error(ssl, count)
@@ -300,8 +273,8 @@ class DirectRecords:
         """
         Ciphertext for the peer; valid until the next call.
         """
-        count = _BIO_read(self._from, _cipherPointer, len(_cipher))
-        return cipherView[:count] if count > 0 else _EMPTY
+        count = _BIO_read(self._from, _cipherPointer, len(cipherView))
+        return cipherView[:count] if count > 0 else EMPTY
 
     def forget(self) -> None:
         """
@@ -318,75 +291,6 @@ class DirectRecords:
             SSL._raise_current_error()
         except SSL.Error as e:
             self.failure = e
-
-
-class PublicRecords:
-    """
-    L{Records} over pyOpenSSL's public methods.
-    """
-
-    __slots__ = ("_connection", "failure", "status")
-
-    def __init__(self, connection: SSL.Connection) -> None:
-        self._connection = connection
-        self.status = Status.WANT_READ
-        self.failure: SSL.Error | None = None
-
-    def handshake(self) -> bool:
-        """
-        Go on with the handshake.
-        """
-        try:
-            self._connection.do_handshake()
-        except SSL.WantReadError:
-            return False
-        return True
-
-    def feed(self, ciphertext: bytes | memoryview) -> None:
-        """
-        Take ciphertext from the peer.
-        """
-        self._connection.bio_write(ciphertext)
-
-    def read(self) -> memoryview:
-        """
-        Plaintext of what was fed; valid until the next call.
-        """
-        filled = 0
-        try:
-            while filled < BUFFER_SIZE:
-                filled += self._connection.recv_into(plainView[filled:])
-            self.status = Status.MORE
-        except SSL.WantReadError:
-            self.status = Status.WANT_READ
-        except SSL.ZeroReturnError:
-            self.status = Status.CLOSED
-        except SSL.Error as e:
-            self.status = Status.FAILED
-            self.failure = e
-        return plainView[:filled]
-
-    def write(self, plaintext: bytes | memoryview) -> None:
-        """
-        Turn plaintext into records.
-        """
-        view = memoryview(plaintext)
-        while view:
-            view = view[self._connection.send(view) :]
-
-    def drain(self) -> memoryview:
-        """
-        Ciphertext for the peer; valid until the next call.
-        """
-        try:
-            return memoryview(self._connection.bio_read(len(_cipher)))
-        except SSL.WantReadError:
-            return _EMPTY
-
-    def forget(self) -> None:
-        """
-        There is no public way to it.
-        """
 
 
 def recordsFor(connection: SSL.Connection) -> Records:

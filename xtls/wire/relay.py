@@ -18,8 +18,9 @@ from OpenSSL import SSL
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 
 from xtls.wire.inflow import READ_BUFFER, directSocket, receiveDirectly, receiveNoMore
-from xtls.wire.openssl import BUFFER_SIZE, DirectRecords, cipherView, plainView
+from xtls.wire.openssl import DirectRecords
 from xtls.wire.outflow import Outflow
+from xtls.wire.records import BUFFER_SIZE, cipherView, plainView
 from xtls.wire.transport import TLSTransport
 from xtls.wire.webrelay import pourFrames, pourFramesNoMore
 from xtls.wire.webstream import WebSocketStream

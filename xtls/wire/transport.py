@@ -33,9 +33,9 @@ from zope.interface import implementer
 from xtls.errors import HandshakeError, HandshakeTimeout
 from xtls.wire.engine import TLSEngine
 from xtls.wire.failures import describe
-from xtls.wire.layered import LayeredTransport
-from xtls.wire.openssl import BUFFER_SIZE, Records
+from xtls.wire.layered import LayeredTransport, drop
 from xtls.wire.outflow import Buffer, Outflow
+from xtls.wire.records import BUFFER_SIZE, Records
 
 __all__ = ["TLSTransport"]
 
@@ -76,6 +76,7 @@ class TLSTransport(LayeredTransport):
         except Exception:
             failure = Failure()
             _log.failure("a TLS connection cannot be made", failure)
+            self.bufferReceived = drop  # type: ignore[method-assign]
             self._fault(failure)
             return
         self._within(self.factory.handshakeTimeout, self.tooSlow)

@@ -19,8 +19,9 @@ from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from xtls.wire.frames import LONGEST_BINARY, encodeBinary
 from xtls.wire.inflow import READ_BUFFER, READ_SIZE, directSocket, receiveDirectly
 from xtls.wire.masking import nextMaskKey
-from xtls.wire.openssl import BUFFER_SIZE, DirectRecords, plainView
+from xtls.wire.openssl import DirectRecords
 from xtls.wire.outflow import Outflow
+from xtls.wire.records import BUFFER_SIZE, plainView
 from xtls.wire.transport import TLSTransport
 from xtls.wire.webstream import WebSocketStream
 

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.address import UNIXAddress
+from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocolFactory
 from twisted.internet.protocol import Factory, Protocol
@@ -549,6 +549,25 @@ class FactoryTests(_PortTestCase):
         self.assertTrue(self.session.running and self.web.running)
         port.doStop()
         self.assertFalse(self.session.running or self.web.running)
+
+    def test_peer(self) -> None:
+        """
+        Whose connection it is, the transport knows when it is decided: an endpoint that has put something in
+        between (C{haproxy}) may have learnt it from the first octets, and has said another address before.
+        """
+        asked: list[object] = []
+
+        def build(addr: object) -> Recorder:
+            asked.append(addr)
+            return Recorder()
+
+        self.session.buildProtocol = build  # type: ignore[method-assign]
+        wire = Wire((65536,), self.clock)
+        protocol = self.port().buildProtocol(IPv4Address("TCP", "192.0.2.1", 1))
+        wire.join(Recorder(b"\0"), protocol)
+        wire.flush()
+        self.assertEqual(asked, [wire.server.getPeer()])
+        self.assertIn("127.0.0.1:50000", self.logged.lines()[0])
 
     def test_routes(self) -> None:
         """

@@ -149,7 +149,7 @@ class UpgradeableFactory(Factory):
         """
         The protocol of one connection.
         """
-        return UpgradeableProtocol(self, addr)
+        return UpgradeableProtocol(self)
 
     def next(self, route: Route) -> IProtocolFactory | None:
         """

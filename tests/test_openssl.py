@@ -13,6 +13,7 @@ from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.engines import VERSIONS, connections, disturb
+from  import clientCreator, serverCreator
 from tests.support.records import RecordsTests
 from xtls.wire import openssl
 from xtls.wire.inflow import READ_BUFFER
@@ -241,10 +242,8 @@ class LendingTests(SynchronousTestCase):
         self.assertEqual((self.server.newest, self.server.negotiated()), (True, False))
         self.connect(*connections(VERSIONS["TLSv1.2"]))
         self.assertFalse(self.server.newest)
-        one, other = connections(VERSIONS["TLSv1.3"])
-        one.set_alpn_protos([b"a"])
-        other.get_context().set_alpn_select_callback(lambda connection, names: b"a")
-        self.connect(one, other)
+        client = clientCreator(alpn=(b"a",)).clientConnectionForTLS(None)
+        self.connect(client, serverCreator(alpn=(b"a",)).serverConnectionForTLS(None))
         self.assertTrue(self.server.negotiated())
 
     def test_inPassing(self) -> None:

@@ -13,7 +13,7 @@ from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.engines import VERSIONS, connections, disturb
-from  import clientCreator, serverCreator
+from tests.support.identity import serverPair
 from tests.support.records import RecordsTests
 from xtls.wire import openssl
 from xtls.wire.inflow import READ_BUFFER
@@ -242,8 +242,15 @@ class LendingTests(SynchronousTestCase):
         self.assertEqual((self.server.newest, self.server.negotiated()), (True, False))
         self.connect(*connections(VERSIONS["TLSv1.2"]))
         self.assertFalse(self.server.newest)
-        client = clientCreator(alpn=(b"a",)).clientConnectionForTLS(None)
-        self.connect(client, serverCreator(alpn=(b"a",)).serverConnectionForTLS(None))
+        client, _ = connections(VERSIONS["TLSv1.3"])
+        client.set_alpn_protos([b"a"])
+        context = SSL.Context(SSL.TLS_SERVER_METHOD)
+        context.use_certificate(serverPair().certificate)
+        context.use_privatekey(serverPair().key)
+        context.set_alpn_select_callback(lambda connection, names: b"a")
+        server = SSL.Connection(context, None)
+        server.set_accept_state()
+        self.connect(client, server)
         self.assertTrue(self.server.negotiated())
 
     def test_inPassing(self) -> None:

@@ -5,13 +5,16 @@ The server endpoint: a port over any other endpoint.
 from __future__ import annotations
 
 import os
+import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from OpenSSL import SSL
+from twisted.internet import tcp
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint
 from twisted.internet.interfaces import IStreamServerEndpoint
+from twisted.protocols.haproxy import proxyEndpoint
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
@@ -26,6 +29,7 @@ from xtls.endpoints.client import TLSClientEndpoint, WebSocketClientEndpoint
 from xtls.endpoints.server import UpgradeableServerEndpoint, serverCreator
 from xtls.errors import OptionError
 from xtls.port.web import pages
+from xtls.sessions.forward import ForwardFactory
 
 
 class UpgradeableServerEndpointTests(SynchronousTestCase):
@@ -125,6 +129,80 @@ class UpgradeableServerEndpointTests(SynchronousTestCase):
         self.listen(site=pages(None), session=False)
         answer, _ = self.speak(b"\0\1\2\3 something else than all known protocols")
         self.assertIn(b"raw", answer)
+
+
+class PortReactor(WiredReactor):
+    """
+    A reactor that listens on real sockets, and looks at none of them.
+
+    @ivar ports: what listens.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ports: list[Any] = []
+
+    def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> Any:
+        """
+        Listen on a free port.
+        """
+        self.ports.append(tcp.Port(0, factory, backlog, interface, self))
+        self.ports[-1].startListening()
+        return self.ports[-1]
+
+
+class AcceptingTests(SynchronousTestCase):
+    """
+    What becomes of clients at once.
+    """
+
+    def serve(self, session: Any = None, around: Any = None) -> list[str]:
+        """
+        Listen, and have a client connect.
+
+        @param session: by default, a forward to this machine.
+        @param around: makes another endpoint of the one that listens.
+        @return: what reads from the client then, and from nothing else.
+        """
+        reactor = PortReactor()
+        if session is None:
+            session = ForwardFactory(TCP4ClientEndpoint(reactor, "127.0.0.1", 5900), 10.0, reactor)
+        wrapped: Any = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
+        endpoint = UpgradeableServerEndpoint(
+            around(wrapped) if around is not None else wrapped,
+            Mode.TCP,
+            PortOptions(),
+            reactor,
+            serverConnections(self),
+        )
+        port: Any = self.successResultOf(endpoint.listen(session))
+        self.addCleanup(port.socket.close)
+        client = socket.create_connection(("127.0.0.1", port.getHost().port))
+        self.addCleanup(client.close)
+        port.doRead()
+        served = [each for each in reactor.getReaders() if each is not port]
+        for each in served:
+            sock = each.socket if hasattr(each, "socket") else each._sock
+            self.addCleanup(sock.close)
+        return [type(each).__name__ for each in served]
+
+    def test_fast(self) -> None:
+        """
+        Where a port leads to this machine, they are on the fast path.
+        """
+        self.assertEqual(self.serve(), ["Pair"])
+
+    def test_general(self) -> None:
+        """
+        Elsewhere they are on the general one.
+        """
+        self.assertEqual(self.serve(GivenFactory(Recorder())), ["StreamSocket"])
+
+    def test_between(self) -> None:
+        """
+        An endpoint that has put something in between, such as C{haproxy}, is not left out.
+        """
+        self.assertEqual(self.serve(around=proxyEndpoint), ["StreamSocket"])
 
 
 class ServerCreatorTests(SynchronousTestCase):

@@ -29,6 +29,8 @@ __all__ = ["StreamSocket", "addressOf"]
 
 _DONE: Final = Failure(CONNECTION_DONE)
 
+_UNIX: Final = getattr(socket, "AF_UNIX", None)
+
 
 def addressOf(name: Any) -> IAddress:
     """
@@ -57,8 +59,6 @@ class StreamSocket(tcp.Connection):
 
     _base = tcp.Connection
     _tempDataLen = 0
-    # Closing ends the connection by itself: no other process has this socket.
-    _shouldShutdown = False
     connected = 1
     #: Called when the connection is gone, and its protocol was told.
     whenGone: Callable[[], None] | None = None
@@ -92,11 +92,17 @@ class StreamSocket(tcp.Connection):
         """
         return addressOf(self.peer)
 
+    def getTcpNoDelay(self) -> bool:
+        """
+        Whether small segments are sent at once.  No Unix socket has this option, as on Twisted's.
+        """
+        return self.socket.family != _UNIX and super().getTcpNoDelay()
+
     def setTcpNoDelay(self, enabled: bool) -> None:
         """
         Have small segments sent at once, or gathered.
         """
-        if enabled != self.sendsAtOnce:
+        if not (enabled and self.sendsAtOnce) and self.socket.family != _UNIX:
             super().setTcpNoDelay(enabled)
             self.sendsAtOnce = enabled
 
@@ -104,7 +110,7 @@ class StreamSocket(tcp.Connection):
         """
         What Twisted's old log says of events of this connection.
         """
-        return f"{type(self.protocol).__name__},{self.fileno()}"
+        return f"{type(getattr(self, 'protocol', None)).__name__},{self.fileno()}"
 
     def __repr__(self) -> str:
         """
@@ -116,8 +122,7 @@ class StreamSocket(tcp.Connection):
         """
         Close when all is sent; in the reactor's next turn, if that is so already.
         """
-        idle = not (self.dataBuffer or self._tempDataBuffer or self.TLS or self.producer is not None)
-        if not idle:
+        if not self._idle():
             super().loseConnection()
         elif self.connected and not self.disconnecting:
             self.disconnecting = 1
@@ -129,7 +134,9 @@ class StreamSocket(tcp.Connection):
         """
         Send no more, when all is sent; at once, if that is so already.
         """
-        if self.dataBuffer or self._tempDataBuffer or not self.connected or self._writeDisconnecting:
+        if not self.connected or self.disconnecting or self._writeDisconnected:
+            return
+        if not self._idle():
             super().loseWriteConnection()
             return
         self._writeDisconnecting = self._writeDisconnected = True
@@ -147,6 +154,9 @@ class StreamSocket(tcp.Connection):
             producer.stopProducing()
         self.stopReading()
         self.stopWriting()
+        # No other process has this socket: closing it ends the connection.  But octets that have arrived and were
+        # not read make a reset of that; there are none when the peer has ended first, and we have not.
+        self._shouldShutdown = bool(self.disconnecting)
         self._closeSocket(not isinstance(reason.value, ConnectionAborted))
         protocol = self.protocol
         # as with Twisted's own, whoever still holds this finds nothing to use
@@ -157,9 +167,19 @@ class StreamSocket(tcp.Connection):
             if self.whenGone is not None:
                 self.whenGone()
 
+    def _idle(self) -> bool:
+        """
+        Whether nothing is left to send, and nobody is there from whom more may come.
+        """
+        return not (self.dataBuffer or self._tempDataBuffer or self.TLS or self.producer is not None)
+
     def _close(self) -> None:
         """
-        Nothing is left to do.
+        Nothing is left to do; unless something was written even after C{loseConnection}.
         """
-        if not self._aborting:
+        if self._aborting or self.disconnected:
+            return
+        if self._idle():
             self.connectionLost(_DONE)
+        else:
+            self.startWriting()

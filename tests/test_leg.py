@@ -14,10 +14,14 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from tests.support.identity import clientConnections, serverConnections
 from tests.support.sockets import SocketWire
-from tests.support.wires import HalfCloseRecorder, Wire
+from tests.support.wires import GivenFactory, HalfCloseRecorder, Wire
 from xtls.sessions.leg import ABORT_AFTER, Leg
+from xtls.wire.openssl import DirectRecords
 from xtls.wire.outflow import IBufferProtocol
+from xtls.wire.records import PublicRecords
+from xtls.wire.tlsfactory import TLSTransportFactory
 
 #: More than all buffers together.
 _MUCH = Random(9).randbytes(3 * (1 << 20) + 17)
@@ -277,6 +281,88 @@ class SocketLegTests(LegTests):
         self.assertFalse(self.legs[1]._short)
         self.say(1, b"3")
         self.assertEqual(self.ends[0].received, b"12")
+
+
+class ComparedTests(_LegTestCase):
+    """
+    From TLS to a socket and back there is a short way where OpenSSL is called directly, and none where it is
+    not.  What becomes of octets and ends does not depend on it.
+    """
+
+    newWire = SocketWire
+
+    def connect(self, records: type, cuts: tuple[int, ...]) -> None:
+        """
+        Join the two, the first in TLS.
+        """
+        self.wires = [SocketWire(cuts), SocketWire(cuts)]
+        self.clocks = [wire.clock for wire in self.wires]
+        self.ends = [HalfCloseRecorder(), HalfCloseRecorder()]
+        self.legs = [Leg(clock, _CLOSE) for clock in self.clocks]
+        secure = []
+        for creator, protocol in ((clientConnections(), self.ends[0]), (self.creator, self.legs[0])):
+            isClient = protocol is self.ends[0]
+            factory = TLSTransportFactory(creator, isClient, GivenFactory(protocol), self.clocks[0])
+            factory.records = records
+            secure.append(factory.buildProtocol(None))
+        self.wires[0].join(*secure)
+        self.wires[0].flush()
+        self.wires[1].join(self.ends[1], self.legs[1])
+        self.legs[0].join(self.legs[1])
+        self.legs[1].join(self.legs[0])
+
+    def happen(self, random: Random, records: type) -> list[object]:
+        """
+        Have things happen.
+
+        @return: what each end has seen.
+        """
+        self.connect(records, tuple(random.choice((9, 700, 6000, 90_000)) for _ in range(5)))
+        ways = (
+            "pauseProducing",
+            "resumeProducing",
+            "loseWriteConnection",
+            "loseConnection",
+            "abortConnection",
+        )
+        for _ in range(14):
+            at = random.randrange(2)
+            transport: Any = self.ends[at].transport
+            what = random.choices((0, 1, 2, 3, 4, 5), (12, 2, 3, 1, 1, 0.5))[0]
+            if what:
+                getattr(transport, ways[what - 1])()
+            else:
+                transport.write(random.randbytes(random.choice((1, 200, 5000, 17_000, 120_000))))
+            for _ in range(random.randrange(5)):
+                self.wires[random.randrange(2)].step()
+        for end in self.ends:
+            transport = end.transport
+            transport.resumeProducing()
+        self.flush()
+        short = [leg._short for leg in self.legs]
+        self.shortened |= any(short)
+        if records is PublicRecords:
+            self.assertEqual(short, [False, False])
+        for end in self.ends:
+            transport = end.transport
+            transport.loseConnection()
+        self.flush()
+        for _ in range(3):
+            self.advance(_CLOSE + 5)
+        self.assertNoTimers()
+        self.assertFalse(any(each.connected for wire in self.wires for each in (wire.client, wire.server)))
+        return [(end.received, end.readClosed, [lost.type for lost in end.lost]) for end in self.ends]
+
+    def test_compared(self) -> None:
+        """
+        The same things happen, in the same order, with the same outcome, and nothing is left.
+        """
+        self.creator = serverConnections(self)
+        self.shortened = False
+        for seed in range(60):
+            direct, public = (self.happen(Random(seed), each) for each in (DirectRecords, PublicRecords))
+            self.assertTrue(direct == public, seed)
+        self.assertTrue(self.shortened)
 
 
 class AloneTests(SynchronousTestCase):

@@ -105,8 +105,13 @@ class UpgradeableServerEndpoint:
         port = Port(policy, protocolFactory, web, self.tls, self.clock)
         factory = UpgradeableFactory(port)
         fast = FastPath.of(self.clock, factory)
-        serve = fast.accepted if fast is not None else None
-        return self.wrapped.listen(factory).addCallback(acceptDirectly, serve)
+
+        def listening(port: IListeningPort) -> IListeningPort:
+            # An endpoint that has put something in between (haproxy) would be left out.
+            direct = fast is not None and getattr(port, "factory", None) is factory
+            return acceptDirectly(port, fast.accepted if fast is not None and direct else None)
+
+        return self.wrapped.listen(factory).addCallback(listening)
 
 
 def serverCreator(mode: Mode, tls: TLSOptions, options: PortOptions) -> ServerConnectionCreator | None:

@@ -84,6 +84,7 @@ class FastPath:
             and type(creator) is ServerConnectionCreator
             and not creator.certificateAsked
             and port.policy.route(Detected.TLS, secure=False) is Route.TLS
+            and port.policy.atOnce(secure=True) in (None, Route.SESSION)
             and type(session) is ForwardFactory
             and isinstance(session.endpoint, SocketEndpoint)
             and session.endpoint.near

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from OpenSSL import SSL
+from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IReadDescriptor
-from twisted.internet.main import CONNECTION_LOST
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -31,7 +31,7 @@ from xtls.wire.sockets import StreamSocket, addressOf
 
 __all__ = ["Pair"]
 
-_LOST: Final = Failure(CONNECTION_LOST)
+_LOST: Final = Failure(ConnectionLost())  # as reactors have it
 
 #: Octets that are looked at to tell protocols apart, which is more than that takes.
 _ENOUGH: Final = 64
@@ -163,7 +163,8 @@ class Pair(Leaving):
             records.feed(READ_BUFFER[:count])
         plain = records.read()
         answer = records.drain()
-        ordinary = count and records.status is Status.WANT_READ and (not answer or self._sent(answer))
+        kept = answer and not self._sent(answer)
+        ordinary = count and records.status is Status.WANT_READ and not kept
         if not (ordinary and (not plain or self._raw(plain))):
             self._secured(plain)
         elif plain:
@@ -297,7 +298,7 @@ class Pair(Leaving):
         """
         OpenSSL cannot send.
         """
-        self._joined().sendingFailed(error.with_traceback(None))
+        self._joined().sendingFailed(error)
 
     # Deadlines.
 

@@ -141,7 +141,7 @@ class TLSEngine:
         try:
             self.established = self.records.handshake()
         except SSL.Error as e:
-            self.failure = e
+            self.failure = e.with_traceback(None)  # which would keep this
 
 
 assert BUFFER_SIZE >= 2**14, "a record must fit"

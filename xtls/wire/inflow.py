@@ -62,6 +62,8 @@ def receiveDirectly(transport: Any, receive: Callable[[memoryview], object]) -> 
         return None
 
     transport.doRead = doRead
+    if getattr(transport, "endsInLoss", False):
+        endInLoss(transport)
 
 
 def receiveNoMore(transport: Any) -> None:
@@ -76,8 +78,10 @@ def endInLoss(transport: Any) -> None:
     Have the end of what a transport reads be a loss.
 
     A send has reported that the peer has reset the connection.  The system says that once: reads still find
-    what had arrived before, and then what looks as if the peer had ended in order.
+    what had arrived before, and then what looks as if the peer had ended in order.  From now on C{endsInLoss}
+    of the transport is true, for those who would read in another way.
     """
+    transport.endsInLoss = True
     doRead = transport.doRead
 
     def readOut() -> Exception | None:

@@ -290,7 +290,7 @@ class DirectRecords:
         try:
             SSL._raise_current_error()
         except SSL.Error as e:
-            self.failure = e
+            self.failure = e.with_traceback(None)  # which would keep whoever has called
 
 
 def recordsFor(connection: SSL.Connection) -> Records:

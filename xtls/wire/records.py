@@ -139,7 +139,7 @@ class PublicRecords:
             self.status = Status.CLOSED
         except SSL.Error as e:
             self.status = Status.FAILED
-            self.failure = e
+            self.failure = e.with_traceback(None)
         return plainView[:filled]
 
     def write(self, plaintext: bytes | memoryview) -> None:

@@ -39,6 +39,8 @@ def pour(source: Any, target: Any, outflow: Outflow) -> bool:
     @param target: the transport that C{outflow} leads to.
     @return: whether there is; then call L{pourNoMore} when octets are to go elsewhere.
     """
+    if getattr(source, "endsInLoss", False):
+        return False  # what follows is not much
     if pourFrames(source, target, outflow):
         return True
     if isinstance(source, TLSTransport):

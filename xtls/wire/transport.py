@@ -76,7 +76,7 @@ class TLSTransport(LayeredTransport):
         except Exception:
             failure = Failure()
             _log.failure("a TLS connection cannot be made", failure)
-            self.bufferReceived = drop  # type: ignore[method-assign]
+            self.bufferReceived = drop  # type: ignore[method-assign, assignment]
             self._fault(failure)
             return
         self._within(self.factory.handshakeTimeout, self.tooSlow)
@@ -247,7 +247,7 @@ class TLSTransport(LayeredTransport):
         OpenSSL has failed while octets were sent: the protocol above is in the midst of something, and is
         told in the next turn.
         """
-        self._engine.failure = error
+        self._engine.failure = error.with_traceback(None)  # which would keep this
         self._writing = False
         self._clock.callLater(0, self._failed)
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, UNIXClientEndpoint
-from twisted.internet.error import ConnectingCancelledError, TimeoutError, getConnectError
+from twisted.internet.error import ConnectingCancelledError, NoProtocol, TimeoutError, getConnectError
 from twisted.internet.interfaces import (
     IProtocol,
     IProtocolFactory,
@@ -57,12 +57,16 @@ def directly(endpoint: IStreamClientEndpoint) -> IStreamClientEndpoint:
         host, port = known.get("_host"), known.get("_port")
         if isinstance(host, str) and isinstance(port, int):
             host = _LOCALHOST.get(host, host) if type(endpoint) is TCP4ClientEndpoint else host
+            if not 0 < port < 65536:
+                return endpoint
             if isIPAddress(host):
                 return SocketEndpoint(reactor, socket.AF_INET, (host, port), timeout)
             if isIPv6Address(host) and "%" not in host:
                 return SocketEndpoint(reactor, socket.AF_INET6, (host, port, 0, 0), timeout)
     elif type(endpoint) is UNIXClientEndpoint and not known.get("_checkPID"):
-        return SocketEndpoint(reactor, socket.AF_UNIX, known.get("_path"), timeout)
+        path = known.get("_path")
+        if isinstance(path, str | bytes):
+            return SocketEndpoint(reactor, socket.AF_UNIX, path, timeout)
     return endpoint
 
 
@@ -102,7 +106,8 @@ class SocketEndpoint:
         try:
             sock, result = self._begin()
         except OSError as e:
-            return fail(Failure(_why(e.errno or 0)))
+            why: Exception = getConnectError(e)
+            return fail(Failure(why))
         protocolFactory.doStart()
         if result in _THERE:
             return self.connected(sock, protocolFactory)
@@ -162,24 +167,36 @@ class SocketEndpoint:
             sock.setblocking(False)
         if self._family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
-        result = sock.connect_ex(self._address)
-        if result == errno.EINPROGRESS and self.near:
-            result = sock.connect_ex(self._address)  # it mostly is complete by now
+        try:
+            result = sock.connect_ex(self._address)
+            if result == errno.EINPROGRESS and self.near:
+                result = sock.connect_ex(self._address)  # it mostly is complete by now
+        except OSError:  # the address cannot be one, such as a path that is too long
+            sock.close()
+            raise
         return sock, result
 
     def connected(self, sock: socket.socket, factory: IProtocolFactory) -> Deferred[IProtocol]:
         """
         A socket is connected.
         """
-        protocol: Any = factory.buildProtocol(self._destination)
-        if protocol is None:
+        try:
+            protocol: Any = factory.buildProtocol(self._destination)
+            if protocol is None:
+                raise NoProtocol()
+        except Exception:
             sock.close()
             factory.doStop()
-            return fail(Failure(ConnectingCancelledError(self._destination)))
+            return fail(Failure())
         transport = _ClientSocket(sock, self._address, self.reactor, protocol)
         transport.factory = factory
         transport.startReading()
-        protocol.makeConnection(transport)
+        try:
+            protocol.makeConnection(transport)
+        except Exception:
+            failure = Failure()
+            transport.connectionLost(failure)
+            return fail(failure)
         return succeed(protocol)
 
     def cancelled(self) -> Failure:
@@ -213,9 +230,11 @@ class _ClientSocket(StreamSocket):
         The connection is gone.
         """
         factory, self.factory = self.factory, None
-        super().connectionLost(reason)
-        if factory is not None:
-            factory.doStop()
+        try:
+            super().connectionLost(reason)
+        finally:
+            if factory is not None:
+                factory.doStop()
 
 
 @implementer(IWriteDescriptor)

@@ -39,8 +39,9 @@ def acceptDirectly(port: IListeningPort, serve: Serve | None = None) -> IListeni
     alone.
 
     @param port: it listens already; its factory's C{buildProtocol} must not need the address.
-    @param serve: is given the connections, in place of the factory: each a socket, which does not block, and
-        where the peer is, as the system has it.
+    @param serve: is given the connections, in place of the factory: each a socket, which does not block and
+        has C{TCP_NODELAY} set, and where the peer is, as the system has it.  Where a connection does not have
+        the listening socket's options, they are the factory's all the same.
     @return: the same port.
     """
     if type(port) is tcp.Port and isinstance(getattr(port, "socket", None), socket.socket):
@@ -55,10 +56,9 @@ class _Acceptor:
 
     def __init__(self, port: tcp.Port, serve: Serve | None) -> None:
         self._port = port
-        self._serve = serve or self._connected
         self._stock = port.doRead
-        self._limit = 1
         self._inherits = sys.platform in _INHERITING
+        self._serve = serve if serve is not None and self._inherits else self._connected
         if self._inherits:
             port.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
         port.doRead = self.doRead  # type: ignore[method-assign]
@@ -67,12 +67,13 @@ class _Acceptor:
         """
         Clients are waiting.
         """
-        accept, limit = self._port.socket.accept, self._limit
+        port = self._port
+        accept, limit = port.socket.accept, min(port.numberAccepts, _AT_ONCE)
         for count in range(limit):
             try:
                 sock, peer = accept()
             except BlockingIOError:
-                self._limit = max(1, count)
+                port.numberAccepts = max(1, count)
                 return
             except OSError:
                 self._stock()
@@ -82,7 +83,7 @@ class _Acceptor:
                 self._serve(sock, peer)
             except Exception:
                 _log.failure("a connection cannot be served")
-        self._limit = min(2 * limit, _AT_ONCE)
+        port.numberAccepts = 2 * limit
 
     def _connected(self, sock: socket.socket, peer: Any) -> None:
         """
@@ -90,9 +91,13 @@ class _Acceptor:
         """
         port = self._port
         factory: Any = port.factory
-        protocol: Any = factory.buildProtocol(None)
+        protocol: Any = None
+        try:
+            protocol = factory.buildProtocol(None)
+        finally:
+            if protocol is None:
+                sock.close()
         if protocol is None:
-            sock.close()
             return
         transport = StreamSocket(sock, peer, port.reactor, protocol)
         if self._inherits:

@@ -10,8 +10,9 @@ before.  What is written is the same, octet for octet.
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import getclosurevars
 
-from twisted.logger import FileLogObserver, LogEvent, LogPublisher, formatTime
+from twisted.logger import FileLogObserver, LogEvent, LogPublisher, formatTime, timeFormatRFC3339
 
 __all__ = ["QuickFormat", "quicken"]
 
@@ -34,8 +35,8 @@ class QuickFormat:
         Format an event.
         """
         line = event.get("line")
-        if line is None:
-            return self._general(event)
+        if line is None or not str(event.get("log_namespace")).startswith("xtls."):
+            return self._general(event)  # others may have such a field too, for another purpose
         when = event["log_time"]
         second = int(when)
         if second != self._second:
@@ -50,5 +51,8 @@ def quicken(publisher: LogPublisher) -> None:
     for observer in getattr(publisher, "_observers", ()):
         if type(observer) is FileLogObserver:
             general = observer.formatEvent
-            if getattr(general, "__qualname__", "").startswith("textFileLogObserver."):
+            if (
+                getattr(general, "__qualname__", "").startswith("textFileLogObserver.")
+                and getclosurevars(general).nonlocals.get("timeFormat") == timeFormatRFC3339
+            ):
                 observer.formatEvent = QuickFormat(general)

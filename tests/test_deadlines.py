@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
-from typing import Any
 from weakref import ref
 
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -20,11 +20,13 @@ class LateClock(Clock):
     A clock whose calls come too early by less than a microsecond, as those of a real one do.
     """
 
-    def callLater(self, when: float, callable: Callable[..., Any], *args: Any, **kw: Any) -> Any:
+    def callLater(
+        self, delay: float, callable: Callable[..., object], *args: object, **kw: object
+    ) -> IDelayedCall:
         """
         Call a little too early.
         """
-        return super().callLater(max(0, when - 5e-7), callable, *args, **kw)
+        return super().callLater(max(0, delay - 5e-7), callable, *args, **kw)
 
 
 class Case(SynchronousTestCase):

@@ -126,20 +126,20 @@ class Case(SynchronousTestCase):
         outcomes = []
         for kind in (stock, StreamSocket):
             self.open(kind, protocol())
-            outcome = scenario()
-            outcomes.append((outcome, self.heard(), self.told()))
+            outcome = scenario(), self.heard(), self.told()
             self.peer.close()
             self.turns()
-            outcomes[-1] += (self.told(), self.reactor.readers, self.reactor.writers, self.timers())
-            self.assertEqual(outcomes[-1][4:], (set(), set(), []))
+            outcomes.append((outcome, self.told()))
+            self.assertEqual((self.reactor.readers, self.reactor.writers), (set(), set()))
+            self.assertEqual(self.timers(), [])
         self.assertEqual(outcomes[0], outcomes[1])
-        return outcomes[1][:3]
+        return outcomes[1][0]
 
     def timers(self) -> list[Any]:
         """
         The calls that the reactor is to make.
         """
-        return self.reactor.getDelayedCalls()
+        return list(self.reactor.getDelayedCalls())
 
 
 class LoseConnectionTests(Case):

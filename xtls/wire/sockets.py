@@ -154,8 +154,8 @@ class StreamSocket(tcp.Connection):
             producer.stopProducing()
         self.stopReading()
         self.stopWriting()
-        # No other process has this socket: closing it ends the connection.  But octets that have arrived and were
-        # not read make a reset of that; there are none when the peer has ended first, and we have not.
+        # No other process has this socket: closing it ends the connection.  But octets that have arrived and
+        # were not read make a reset of that; there are none when the peer has ended first, and we have not.
         self._shouldShutdown = bool(self.disconnecting)
         self._closeSocket(not isinstance(reason.value, ConnectionAborted))
         protocol = self.protocol

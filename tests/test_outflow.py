@@ -154,6 +154,17 @@ class DirectTests(SynchronousTestCase):
         self.assertFalse(self.waiting)
         self.assertEqual((self.above.calls, outflow.pending, outflow.paused), ([], 0, False))
 
+    def test_direct(self) -> None:
+        """
+        Who moves octets by other means does so while nothing is kept.
+        """
+        outflow = self.full(3)
+        self.assertIs(outflow.direct, self.socket)
+        outflow.write(b"four")
+        self.assertIs(outflow.direct, None)
+        self.room(None)
+        self.assertIs(outflow.direct, self.socket)
+
     def test_noDelay(self) -> None:
         """
         Small writes do not wait for the peer's acknowledgement of others (TCP_NODELAY), on sockets that have

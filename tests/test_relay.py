@@ -4,6 +4,8 @@ The short way from one connection to another, on transports of Twisted's.
 
 from __future__ import annotations
 
+import errno
+import socket
 from random import Random
 from typing import Any
 
@@ -17,13 +19,16 @@ from zope.interface.verify import verifyObject
 
 from tests.support.identity import clientConnections, serverConnections
 from tests.support.opening import URL, Asked
+from tests.support.polled import PolledReactor
 from tests.support.sockets import SocketWire
 from tests.support.wires import READ_SIZE, GivenFactory, HalfCloseRecorder, Recorder, Wire
 from xtls.errors import HandshakeError
+from xtls.wire import splicing
 from xtls.wire.inflow import READ_SIZE as LONGEST_READ
 from xtls.wire.outflow import Outflow
 from xtls.wire.records import BUFFER_SIZE, PublicRecords
 from xtls.wire.relay import pour, pourNoMore
+from xtls.wire.sockets import StreamSocket
 from xtls.wire.tlsfactory import TLSTransportFactory
 from xtls.wire.websocket import WebSocketAcceptor, WebSocketConnector
 
@@ -511,3 +516,156 @@ class WebSocketTests(SynchronousTestCase):
             back.flush()
             pourNoMore(leg.transport)
         self.assertEqual((server.received, leg.long), (b"short long", 1))
+
+
+class SplicingTests(SynchronousTestCase):
+    """
+    Much between two sockets is moved by the system.
+    """
+
+    if not splicing.available:
+        skip = "this system cannot splice"
+
+    def setUp(self) -> None:
+        self.reactor = PolledReactor()
+        self.leg, self.other = Leg(), Leg()
+        self.leg.other, self.other.other = self.other, self.leg
+        self.client, self.backend = self.connect(self.leg), self.connect(self.other)
+        for leg in (self.leg, self.other):
+            source = leg.transport
+            leg.outflow = Outflow(leg.other.transport, source.pauseProducing, source.resumeProducing)
+            self.assertTrue(pour(source, leg.other.transport, leg.outflow))
+        self.moves: list[int] = []
+        move = splicing.move
+
+        def counted(source: int, target: int) -> tuple[int, bytes]:
+            count, rest = move(source, target)
+            self.moves.append(count)
+            return count, rest
+
+        self.patch(splicing, "move", counted)
+
+    def connect(self, leg: Leg) -> socket.socket:
+        """
+        A socket whose other end is a leg's.
+        """
+        end, own = socket.socketpair()
+        self.addCleanup(end.close)
+        self.addCleanup(own.close)
+        for each in (end, own):
+            each.setblocking(False)
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        transport = StreamSocket(own, "", self.reactor, leg)
+        transport.sendsAtOnce = True
+        transport.startReading()
+        leg.makeConnection(transport)
+        return end
+
+    def receive(self) -> bytes:
+        """
+        What is at the backend.
+        """
+        received = b""
+        try:
+            while data := self.backend.recv(1 << 20):
+                received += data
+        except BlockingIOError:
+            pass
+        return received
+
+    def fill(self) -> None:
+        """
+        Have so much come that it is moved from now on.
+        """
+        self.client.send(bytes(150_000))
+        self.reactor.rest()
+        self.assertEqual(self.receive(), bytes(150_000))
+        self.assertEqual(self.moves, [])
+
+    def test_all(self) -> None:
+        """
+        Every octet arrives, in order; a backend that does not read for a while loses none.
+        """
+        sent, received = Random(71).randbytes(3_000_000), b""
+        left = memoryview(sent)
+        while left or len(received) < len(sent):
+            try:
+                left = left[self.client.send(left[:200_000]) :]
+            except BlockingIOError:
+                pass
+            self.reactor.rest()
+            if not left or len(received) % 3:
+                received += self.receive()
+            else:
+                received += self.backend.recv(50_001)
+        self.assertEqual(received, sent)
+        self.assertTrue(self.moves)
+
+    def test_little(self) -> None:
+        """
+        When little comes again, it is copied again.
+        """
+        self.fill()
+        for _ in range(3):
+            self.client.send(b"little")
+            self.reactor.rest()
+            self.assertEqual(self.receive(), b"little")
+        self.assertEqual(self.moves, [6])
+
+    def test_ends(self) -> None:
+        """
+        The end comes behind the last octet.
+        """
+        self.fill()
+        self.client.send(b"last")
+        self.client.shutdown(socket.SHUT_WR)
+        self.reactor.rest()
+        self.assertEqual((self.receive(), self.leg.ended), (b"last", 1))
+
+    def test_endsAtOnce(self) -> None:
+        """
+        So it does where nothing was left.
+        """
+        self.fill()
+        self.client.shutdown(socket.SHUT_WR)
+        self.reactor.rest()
+        self.assertEqual((self.moves, self.leg.ended), ([0], 1))
+
+    def test_nothing(self) -> None:
+        """
+        A read for nothing is nothing; and one that is called while the target takes no more is kept in order.
+        """
+        self.fill()
+        read = self.leg.transport.doRead
+        self.assertIs(read(), None)
+        self.other.transport.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        self.client.send(bytes(100_000))
+        self.assertIs(read(), None)
+        self.assertTrue(self.leg.outflow.paused)
+        self.client.send(b"more")
+        self.assertIs(read(), None)
+        received = self.receive()
+        for _ in range(5):
+            self.reactor.rest()
+            received += self.receive()
+        self.assertEqual(received, bytes(100_000) + b"more")
+
+    def test_lost(self) -> None:
+        """
+        A source that is lost is lost; one that the system cannot move from is copied from.
+        """
+        self.fill()
+        read = self.leg.transport.doRead
+
+        def fails(code: int) -> None:
+            def move(source: int, target: int) -> tuple[int, bytes]:
+                raise OSError(code, "no")
+
+            self.patch(splicing, "move", move)
+
+        fails(errno.ECONNRESET)
+        self.assertIs(read(), CONNECTION_LOST)
+        fails(errno.EINVAL)
+        self.client.send(b"copied")
+        self.assertIs(read(), None)
+        self.assertEqual(self.receive(), b"copied")

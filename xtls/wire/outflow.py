@@ -152,6 +152,13 @@ class Outflow:
             return below
         return self._taken
 
+    @property
+    def direct(self) -> Any:
+        """
+        The socket, if what is sent to it now is behind everything that was written; else L{None}.
+        """
+        return None if self._registered else self._socket
+
     def write(self, data: Buffer) -> None:
         """
         Send, or keep in order what cannot be sent now.

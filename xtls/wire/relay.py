@@ -11,12 +11,14 @@ more, a transport that is paused or closing.  So nothing else needs to know whic
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from OpenSSL import SSL
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 
+from xtls.wire import splicing
 from xtls.wire.inflow import READ_BUFFER, directSocket, receiveDirectly, receiveNoMore
 from xtls.wire.openssl import DirectRecords
 from xtls.wire.outflow import Outflow
@@ -26,6 +28,10 @@ from xtls.wire.webrelay import pourFrames, pourFramesNoMore
 from xtls.wire.webstream import WebSocketStream
 
 __all__ = ["pour", "pourNoMore"]
+
+#: Octets in one read from which on a socket is taken to have many more, and in one move up to which not.
+_MUCH: Final = 128 * 1024
+_LITTLE: Final = 16 * 1024
 
 _Read = Callable[[], "Exception | None"]
 
@@ -92,6 +98,39 @@ def _copying(source: Any, outflow: Outflow) -> _Read:
         if not count:
             return CONNECTION_DONE
         write(view[:count])
+        if count >= _MUCH and splicing.available and source.doRead is doRead:
+            source.doRead = _splicing(source, outflow, doRead)
+        return None
+
+    return doRead
+
+
+def _splicing(source: Any, outflow: Outflow, copying: _Read) -> _Read:
+    """
+    From a socket to a socket, while much comes.
+
+    @param copying: the ordinary way.
+    """
+    fileno = source.fileno
+
+    def doRead() -> Exception | None:
+        target = outflow.direct
+        if target is None:
+            return copying()
+        try:
+            count, rest = splicing.move(fileno(), target.fileno())
+        except BlockingIOError:
+            return None
+        except OSError as e:
+            if e.errno == errno.EINVAL:
+                return copying()  # there is no such way from here
+            return CONNECTION_LOST
+        if not count:
+            return CONNECTION_DONE
+        if rest:
+            outflow.write(rest)
+        if count < _LITTLE and source.doRead is doRead:
+            source.doRead = copying
         return None
 
     return doRead

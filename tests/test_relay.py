@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import errno
 import socket
+import struct
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -19,7 +21,7 @@ from zope.interface.verify import verifyObject
 
 from tests.support.identity import clientConnections, serverConnections
 from tests.support.opening import URL, Asked
-from tests.support.polled import PolledReactor
+from tests.support.polled import PolledReactor, loopback, unixPair
 from tests.support.sockets import SocketWire
 from tests.support.wires import READ_SIZE, GivenFactory, HalfCloseRecorder, Recorder, Wire
 from xtls.errors import HandshakeError
@@ -527,10 +529,18 @@ class SplicingTests(SynchronousTestCase):
         skip = "this system cannot splice"
 
     def setUp(self) -> None:
+        self.start(unixPair)
+
+    def start(self, pair: Callable[[], tuple[socket.socket, socket.socket]]) -> None:
+        """
+        Relay between two sockets.
+
+        @param pair: makes the backend's.
+        """
         self.reactor = PolledReactor()
         self.leg, self.other = Leg(), Leg()
         self.leg.other, self.other.other = self.other, self.leg
-        self.client, self.backend = self.connect(self.leg), self.connect(self.other)
+        self.client, self.backend = self.connect(self.leg, unixPair), self.connect(self.other, pair)
         for leg in (self.leg, self.other):
             source = leg.transport
             leg.outflow = Outflow(leg.other.transport, source.pauseProducing, source.resumeProducing)
@@ -538,18 +548,18 @@ class SplicingTests(SynchronousTestCase):
         self.moves: list[int] = []
         move = splicing.move
 
-        def counted(source: int, target: int) -> tuple[int, bytes]:
-            count, rest = move(source, target)
-            self.moves.append(count)
-            return count, rest
+        def counted(source: int, target: int) -> tuple[int, bytes, OSError | None]:
+            moved = move(source, target)
+            self.moves.append(moved[0])
+            return moved
 
         self.patch(splicing, "move", counted)
 
-    def connect(self, leg: Leg) -> socket.socket:
+    def connect(self, leg: Leg, pair: Callable[[], tuple[socket.socket, socket.socket]]) -> socket.socket:
         """
         A socket whose other end is a leg's.
         """
-        end, own = socket.socketpair()
+        end, own = pair()
         self.addCleanup(end.close)
         self.addCleanup(own.close)
         for each in (end, own):
@@ -669,3 +679,21 @@ class SplicingTests(SynchronousTestCase):
         self.client.send(b"copied")
         self.assertIs(read(), None)
         self.assertEqual(self.receive(), b"copied")
+
+    def test_reset(self) -> None:
+        """
+        A backend that has reset its connection is lost, and has not ended in order: although that is told
+        once, and to whoever moves octets to it.
+        """
+        self.start(loopback)
+        self.client.send(bytes(150_000))
+        received = 0
+        while received < 150_000:
+            self.reactor.rest()
+            received += len(self.receive())
+        self.backend.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.backend.close()
+        self.client.send(b"for nobody")
+        self.assertIsNone(self.leg.transport.doRead())
+        self.assertTrue(self.moves)
+        self.assertIs(self.other.transport.doRead(), CONNECTION_LOST)

@@ -7,10 +7,12 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import struct
 from random import Random
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.support.polled import loopback
 from xtls.wire import splicing
 from xtls.wire.splicing import move
 
@@ -41,7 +43,9 @@ class MoveTests(SynchronousTestCase):
         """
         Move once.
         """
-        return move(self.source.fileno(), self.target.fileno())
+        count, rest, self.why = move(self.source.fileno(), self.target.fileno())
+        self.assertEqual(bool(rest), self.why is not None)
+        return count, rest
 
     def test_moves(self) -> None:
         """
@@ -90,6 +94,34 @@ class MoveTests(SynchronousTestCase):
         self.backend.close()
         self.client.send(b"octets")
         self.assertEqual(self.move(), (6, b"octets"))
+        self.assertIsInstance(self.why, BrokenPipeError)
+
+    def test_reset(self) -> None:
+        """
+        Where that is a reset, which is said once, it is said to whoever moves.
+        """
+        self.backend, self.target = loopback()
+        for each in (self.backend, self.target):
+            self.addCleanup(each.close)
+        self.backend.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.backend.close()
+        self.client.send(b"octets")
+        self.assertEqual(self.move(), (6, b"octets"))
+        self.assertIsInstance(self.why, ConnectionResetError)
+
+    def test_noPipe(self) -> None:
+        """
+        Where there can be no pipe, there is no such way; nothing is lost.
+        """
+
+        def pipe() -> tuple[int, int]:
+            raise OSError(errno.EMFILE, "too many")
+
+        self.patch(splicing, "_pipes", {})
+        self.patch(os, "pipe", pipe)
+        self.client.send(b"octets")
+        self.assertEqual(self.assertRaises(OSError, self.move).errno, errno.EINVAL)
+        self.assertEqual(self.source.recv(100), b"octets")
 
     def test_impossible(self) -> None:
         """

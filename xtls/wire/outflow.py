@@ -177,7 +177,7 @@ class Outflow:
             sent = sock.send(data)
         except OSError as e:
             sent = 0  # the next attempt, which follows at once, tells whether that was for want of room
-            self._heed(e)
+            self.heed(e)
         if sent < len(data):
             self._keep(memoryview(data)[sent:])
             if self._await():
@@ -258,16 +258,17 @@ class Outflow:
         except BlockingIOError:
             pass
         except OSError as e:
-            self._heed(e)
+            self.heed(e)
             self._passOn()
         if kept or self._othersPending():
             self._transport.startWriting()
         else:
             self._allGone()
 
-    def _heed(self, error: OSError) -> None:
+    def heed(self, error: OSError) -> None:
         """
-        A send failed: the transport will meet that itself, but for a reset, which is told only once.
+        A send failed, here or where somebody else has sent to L{direct}: the transport will meet that itself,
+        but for a reset, which is told only once.
         """
         if isinstance(error, ConnectionResetError):
             endInLoss(self._transport)

@@ -118,7 +118,7 @@ def _splicing(source: Any, outflow: Outflow, copying: _Read) -> _Read:
         if target is None:
             return copying()
         try:
-            count, rest = splicing.move(fileno(), target.fileno())
+            count, rest, why = splicing.move(fileno(), target.fileno())
         except BlockingIOError:
             return None
         except OSError as e:
@@ -127,7 +127,8 @@ def _splicing(source: Any, outflow: Outflow, copying: _Read) -> _Read:
             return CONNECTION_LOST
         if not count:
             return CONNECTION_DONE
-        if rest:
+        if why is not None:
+            outflow.heed(why)
             outflow.write(rest)
         if count < _LITTLE and source.doRead is doRead:
             source.doRead = copying

@@ -8,6 +8,7 @@ connections: it is empty again before anything else happens.
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import Any, Final
 
@@ -26,13 +27,18 @@ _pipes: dict[int, tuple[int, int]] = {}
 def _open() -> tuple[int, int]:
     """
     Make the pipe of this process, which has nothing in common with its parent's.
+
+    @raise OSError: C{EINVAL}, if there can be none, such as for want of descriptors.
     """
     from fcntl import F_SETPIPE_SZ, fcntl
 
     while _pipes:
         for end in _pipes.popitem()[1]:
             os.close(end)
-    pipe = _pipes[os.getpid()] = os.pipe()
+    try:
+        pipe = _pipes[os.getpid()] = os.pipe()
+    except OSError as e:
+        raise OSError(errno.EINVAL, "no pipe") from e
     try:
         fcntl(pipe[1], F_SETPIPE_SZ, _AT_ONCE)
     except OSError:
@@ -40,28 +46,29 @@ def _open() -> tuple[int, int]:
     return pipe
 
 
-def move(source: int, target: int) -> tuple[int, bytes]:
+def move(source: int, target: int) -> tuple[int, bytes, OSError | None]:
     """
     Move what has arrived at one socket to another.  Neither may block.
 
     @param source: a socket's descriptor.
     @param target: the other's.
-    @return: how many octets had arrived, and those of them that the target does not take, for whatever
-        reason.  Without any, C{source} has ended.
+    @return: how many octets had arrived, those of them that the target does not take, and why it does not.
+        Without any, C{source} has ended.
     @raise OSError: if C{source} gives nothing: for want of octets (L{BlockingIOError}), because it cannot be
-        moved from (C{EINVAL}), or because its connection is lost.
+        moved from, or there is no pipe (C{EINVAL}), or because its connection is lost.
     """
     read, write = _pipes.get(os.getpid()) or _open()
     flags: Any = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
     count = left = os.splice(source, write, _AT_ONCE, flags=flags)
+    why: OSError | None = None
     try:
         while left:
             left -= os.splice(read, target, left, flags=flags)
-    except OSError:
-        pass  # whoever sends the rest will meet that too
+    except OSError as e:
+        why = e.with_traceback(None)
     rest = b""
     while left:
         some = os.read(read, left)
         rest += some
         left -= len(some)
-    return count, rest
+    return count, rest, why

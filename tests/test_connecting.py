@@ -24,6 +24,7 @@ from twisted.internet.endpoints import (
 from twisted.internet.error import (
     ConnectError,
     ConnectingCancelledError,
+    ConnectionAborted,
     ConnectionDone,
     ConnectionLost,
     ConnectionRefusedError,
@@ -395,6 +396,35 @@ class ConnectTests(Case):
         self.assertEqual(error.value.address, IPv4Address("TCP", *self.address))
         self.assertEqual((attempt.fileno(), self.protocol.made), (-1, 0))
         self.assertNothingLeft()
+
+    def test_cancelInTheMidst(self) -> None:
+        """
+        It may be cancelled by whom it connects: then the connection is aborted; or where there is no protocol
+        for it, closed.
+        """
+
+        class Cancelling(Recorder):
+            def connectionMade(self) -> None:
+                super().connectionMade()
+                attempt.cancel()
+
+        class CancellingFactory(CountingFactory):
+            def buildProtocol(self, addr: object) -> None:
+                attempt.cancel()
+
+        protocol = Cancelling()
+        for factory in (CountingFactory(protocol), CancellingFactory(None)):
+            self.factory = factory
+            self.slow(errno.EINPROGRESS, errno.EINPROGRESS)
+            attempt = self.endpoint().connect(factory)
+            (writer,) = self.reactor.writers
+            writer._socket.connect_ex(self.address)
+            self.reactor.rest()
+            self.failureResultOf(attempt, CancelledError)
+            self.assertNothingLeft()
+        self.assertEqual([reason.type for reason in protocol.lost], [ConnectionAborted])
+        self.assertRaises(ConnectionResetError, self.accepted().recv, 1)
+        self.assertEqual(self.accepted().recv(1), b"")
 
     def test_noSockets(self) -> None:
         """

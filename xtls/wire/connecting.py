@@ -214,6 +214,13 @@ def _why(code: int) -> Exception:
     return why
 
 
+def _abort(protocol: Any) -> None:
+    """
+    Nobody wants a connection that is there already.
+    """
+    protocol.transport.abortConnection()
+
+
 class _ClientSocket(StreamSocket):
     """
     A socket that has connected.
@@ -251,6 +258,7 @@ class _Attempt:
         self._socket = sock
         self._factory = factory
         self._deadline: Any = None
+        self._there = False
 
     def wait(self) -> None:
         """
@@ -281,8 +289,12 @@ class _Attempt:
             self.fail(Failure(_why(code)))
             return
         self._leave()
-        done, self.result = self.result, Deferred()
-        self._endpoint.connected(self._socket, self._factory).chainDeferred(done)
+        self._there = True
+        connected = self._endpoint.connected(self._socket, self._factory)
+        if self.result.called:  # whoever was just connected has cancelled it
+            connected.addCallbacks(_abort, lambda _: None)
+        else:
+            connected.chainDeferred(self.result)
 
     def connectionLost(self, reason: Failure) -> None:
         """
@@ -319,4 +331,5 @@ class _Attempt:
         """
         Nobody waits for it any more.
         """
-        self.fail(self._endpoint.cancelled())
+        if not self._there:
+            self.fail(self._endpoint.cancelled())

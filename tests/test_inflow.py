@@ -97,6 +97,18 @@ class ReceiveDirectlyTests(SynchronousTestCase):
         self.assertIsInstance(self.transport.doRead(), ConnectionLost)
         self.assertIsInstance(self.transport.doRead(), ConnectionLost)
 
+    def test_endInLossForAll(self) -> None:
+        """
+        It is so for whoever is given octets later.
+        """
+        endInLoss(self.transport)
+        receiveNoMore(self.transport)
+        receiveDirectly(self.transport, lambda view: self.received.append(bytes(view)))
+        self.socket.arrived = [b"one", b""]
+        self.assertIsNone(self.transport.doRead())
+        self.assertIsInstance(self.transport.doRead(), ConnectionLost)
+        self.assertEqual(self.received, [b"one"])
+
     def test_noMore(self) -> None:
         """
         When it is undone, the transport reads as Twisted made it; undoing it twice does no harm.

@@ -258,6 +258,92 @@ class RunTests(ReactorCase):
         self.reactor.run(installSignalHandlers=False)
         self.assertFalse(self.reactor.running)
 
+    def test_turns(self) -> None:
+        """
+        Calls come when they are due, those of other threads too, and what is ready is seen to meanwhile;
+        nothing waits where something is due, and nothing is asked for where there is nothing.
+        """
+        order: list[str] = []
+
+        def read() -> None:
+            self.end.end.recv(10)
+            order.append("read")
+            if len(order) < 3:
+                self.other.send(b"x")
+            else:
+                self.reactor.callFromThread(thread)
+
+        def thread() -> None:
+            order.append("thread")
+            self.reactor.callLater(0.001, soon)
+
+        def soon() -> None:
+            order.append("soon")
+            self.reactor.stop()
+
+        self.end.reading = read
+        self.reactor.addReader(self.end)
+        never = self.reactor.callLater(1e9, self.fail)
+        self.reactor.callWhenRunning(self.other.send, b"x")
+        self.reactor.run(installSignalHandlers=False)
+        self.assertEqual(order, ["read", "read", "read", "thread", "soon"])
+        never.cancel()
+
+    def test_nothingDue(self) -> None:
+        """
+        Without any call to come, it waits for what is ready.
+        """
+
+        def read() -> None:
+            self.end.end.recv(10)
+            self.reactor.stop()
+
+        self.end.reading = read
+        self.reactor.addReader(self.end)
+        self.reactor.callWhenRunning(self.other.send, b"x")
+        self.reactor.run(installSignalHandlers=False)
+        self.assertFalse(self.reactor.running)
+
+    def test_fault(self) -> None:
+        """
+        A fault of the loop itself is logged, and the loop goes on.
+        """
+        poll = self.reactor.doPoll
+
+        def broken(timeout: float | None) -> None:
+            self.reactor.doPoll = poll  # type: ignore[method-assign]
+            raise ValueError("a fault")
+
+        self.reactor.callLater(0.001, self.reactor.stop)
+        self.reactor.doPoll = broken  # type: ignore[method-assign]
+        self.reactor.run(installSignalHandlers=False)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_otherTwisted(self) -> None:
+        """
+        Where Twisted keeps its state under other names, its own loop runs.
+        """
+
+        class Other(Reactor):
+            """
+            One that has not a name that is asked for.
+            """
+
+            hidden = True
+
+            def __getattribute__(self, name: str) -> Any:
+                if name == "_justStopped" and object.__getattribute__(self, "hidden"):
+                    self.hidden = False  # Twisted's own loop uses it all the same
+                    raise AttributeError(name)
+                return super().__getattribute__(name)
+
+        self.close()
+        self.reactor = Other()
+        self.reactor.callLater(0.001, self.reactor.stop)
+        self.reactor._turns = self.fail  # type: ignore[method-assign]
+        self.reactor.run(installSignalHandlers=False)
+        self.assertFalse(self.reactor.running)
+
     def test_within(self) -> None:
         """
         What was to decide gets the loop, and may run it or not; it decides once.

@@ -27,6 +27,7 @@ from tests.support.wires import READ_SIZE, GivenFactory, HalfCloseRecorder, Reco
 from xtls.errors import HandshakeError
 from xtls.wire import splicing
 from xtls.wire.inflow import READ_SIZE as LONGEST_READ
+from xtls.wire.inflow import endInLoss
 from xtls.wire.outflow import Outflow
 from xtls.wire.records import BUFFER_SIZE, PublicRecords
 from xtls.wire.relay import pour, pourNoMore
@@ -465,6 +466,22 @@ class LongWayTests(SynchronousTestCase):
             self.assertEqual(relay.poured, [False, False])
             relay.say(0, b"to")
             self.assertEqual((relay.heard[1], relay.long), ((b"to", 0), (1, 0)))
+
+    def test_endsInLoss(self) -> None:
+        """
+        What is read from a connection that is known to be lost goes the ordinary way, where its end is told
+        as what it is.
+        """
+        for secure in _WAYS:
+            for at in (0, 1):
+                relay = Relay(self, secure)
+                pourNoMore(relay.legs[at].transport)
+                endInLoss(relay.below(at))
+                self.assertFalse(relay.pour(at))
+                relay.say(at, b"rest")
+                self.assertEqual((relay.heard[1 - at][0], relay.long[at]), (b"rest", 1))
+                relay.wires[at].client.fake.close()
+                self.assertIs(relay.below(at).doRead(), CONNECTION_LOST)
 
     def test_otherTransports(self) -> None:
         """

@@ -259,13 +259,13 @@ class HandshakeTests(PairCase):
         """
 
         def play(garbage: bytes, scene: Scene) -> Iterator[object]:
-            client = scene.secure() if not garbage else scene.connect()
-            client.unsent += client.begin()
+            client = scene.connect()
+            client.sock.send(client.begin())
             scene.reactor.turn(1000)
-            scene.server.getpeername()
-            client.unsent[:] = b""
             client.tls = None
             client.write(garbage)
+            scene.advance(1)
+            del client.received[:]  # which is another one each time
             yield scene.advance(1)
             client.sock.close()
             yield scene.advance(30)
@@ -322,13 +322,13 @@ class HandshakeTests(PairCase):
         """
 
         def play(later: bool, scene: Scene) -> Iterator[object]:
-            scene.room = 10
+            scene.room.left = 10
             client = scene.connect()
             client.unsent += client.begin()
             yield scene.settle()
             yield scene.advance(4)
             if later:
-                scene.room = -1
+                scene.room.left = -1
                 client.write(b"hello") if client.tls.get_state_string() == b"SSLOK" else None
             for _ in range(4):
                 yield scene.advance(4)
@@ -384,25 +384,21 @@ class InsideTests(PairCase):
         def play(last: int, scene: Scene) -> Iterator[object]:
             client = scene.connect()
             client.unsent += client.begin()
-            scene.reactor.turn(1000)
             client.reads = False
             scene.settle()
-            data = client.sock.recv(1 << 16)
-            client.tls.bio_write(data)
+            client.tls.bio_write(client.sock.recv(1 << 16))
             client.tls.do_handshake()
             sealed = client.said() + client.sealed(b"hello")
             if last:
                 sealed += client.notify()
             client.reads = True
             client.unsent += sealed
-            client.tls, tls = client.tls, client.tls
             yield scene.settle()
             if last > 1:
                 client.sock.shutdown(1)
             yield scene.settle()
             if not last:
-                tls.shutdown()
-                client.unsent += client.said()
+                client.shutdown()
                 yield scene.settle()
             scene.backends[-1].write(b"answer")
             yield scene.settle()
@@ -490,6 +486,23 @@ class InsideTests(PairCase):
 
         for how in ("notify", "fin", "notify fin", "reset", "notify reset"):
             self.both(partial(play, how))
+
+    def test_piecemeal(self) -> None:
+        """
+        A record may come in pieces.
+        """
+
+        def play(scene: Scene) -> Iterator[object]:
+            client = scene.secure()
+            sealed = client.sealed(b"hello")
+            for start in range(0, len(sealed), 9):
+                client.unsent += sealed[start : start + 9]
+                yield scene.settle()
+            client.shutdown()
+            yield scene.settle()
+            scene.backends[-1].sock.close()
+
+        self.assertEqual(self.both(play)[-1]["backends"], [(b"hello", " fin")])
 
     def test_garbage(self) -> None:
         """
@@ -625,39 +638,6 @@ class RelayTests(PairCase):
         numbers = b"".join(b"%d " % number for number in range(40))
         self.assertEqual(seen[-1]["backends"][0][0], b"hello" + numbers + b"last")
 
-    def test_keyUpdates(self) -> None:
-        """
-        KeyUpdates are answered, and bring octets no harm; alone, and among octets.
-        """
-
-        def update(client: Any) -> bytes:
-            lib: Any = SSL._lib  # type: ignore[attr-defined]
-            self.assertEqual(lib.SSL_key_update(client.tls._ssl, 1), 1)
-            return b""
-
-        def play(first: bool, scene: Scene) -> Iterator[object]:
-            client = scene.secure(version=SSL.TLS1_3_VERSION)
-            if first:
-                update(client)
-            client.write(b"hello")
-            yield scene.settle()
-            backend = scene.backends[-1]
-            backend.write(b"answer")
-            yield scene.settle()
-            update(client)
-            client.write(b"more")
-            yield scene.settle()
-            backend.write(b"answer")
-            yield scene.settle()
-            client.shutdown()
-            yield scene.settle()
-            backend.sock.close()
-
-        if not hasattr(SSL._lib, "SSL_key_update"):  # type: ignore[attr-defined]
-            return
-        for first in (True, False):
-            self.both(partial(play, first))
-
     def test_garbage(self) -> None:
         """
         What cannot be decrypted is a loss: for the backend too.
@@ -680,26 +660,109 @@ class RelayTests(PairCase):
         """
         Where OpenSSL cannot send, the connection ends.
         """
+        scene = Scene(self, fast=True)
+        _, backend = scene.joined()
+        failing: Any = SSL.Error([("a", "b", "c")])
+
+        def fail(count: int) -> int:
+            raise failing
+
+        scene.pair.encrypt = fail
+        backend.write(b"answer")
+        for _ in range(4):
+            scene.advance(1)
+        self.assertEqual(scene.look()["clients"], [(b"", " fin")])
+        self.assertEqual(backend.end, " reset")
+        self.assertIs(failing.__traceback__, None)
+
+    def test_backendTakesLittle(self) -> None:
+        """
+        What the backend does not take is kept, and the end behind it: after one record, several, and with
+        close_notify.
+        """
+
+        def play(room: int, last: bool, scene: Scene) -> Iterator[object]:
+            client, backend = scene.joined()
+            scene.backRoom.left = room
+            client.write(_MUCH[:100_000])
+            client.unsent += client.notify() if last else b""
+            client.step()
+            yield scene.settle()
+            yield scene.advance(20)
+            scene.backRoom.left = -1
+            yield scene.settle()
+            client.write(b"more") if not last else None
+            yield scene.settle()
+            backend.write(b"answer")
+            yield scene.settle()
+            backend.sock.close()
+            yield scene.settle()
+            client.sock.close()
+
+        for room in (0, 1000, 99_999):
+            for last in (False, True):
+                seen = self.both(partial(play, room, last))
+                more = b"" if last else b"more"
+                self.assertEqual(seen[-1]["backends"][0][0], b"hello" + _MUCH[:100_000] + more)
+
+    def test_clientTakesLittle(self) -> None:
+        """
+        What the client does not take is kept: tickets, octets, and close_notify.
+        """
+
+        def play(when: str, room: int, scene: Scene) -> Iterator[object]:
+            client = scene.connect()
+            client.unsent += client.begin()
+            client.reads = False
+            scene.settle()
+            client.reads = True
+            if when == "tickets":
+                scene.room.left = room
+            yield scene.settle()
+            yield scene.advance(1)
+            scene.room.left = -1
+            yield scene.settle()
+            client.write(b"hello")
+            yield scene.settle()
+            if when == "octets":
+                scene.room.left = room
+            backend = scene.backends[-1]
+            backend.write(b"answer")
+            yield scene.settle()
+            scene.room.left = -1
+            client.shutdown()
+            yield scene.settle()
+            if when == "notify":
+                scene.room.left = room
+            backend.sock.close()
+            yield scene.settle()
+            yield scene.advance(2)
+            scene.room.left = -1
+            yield scene.advance(1)
+
+        for when in ("tickets", "octets", "notify"):
+            for room in (0, 7):
+                for switch in (SSLSwitch.ON, SSLSwitch.TCP):
+                    seen = self.both(partial(play, when, room), ssl=switch)
+                    self.assertEqual(seen[-1]["clients"], [(b"answer", " notify fin")])
+
+    def test_clientTakesNothingMore(self) -> None:
+        """
+        A client that has ended and does not take the last octets is not waited for longer than elsewhere.
+        """
 
         def play(scene: Scene) -> Iterator[object]:
             client, backend = scene.joined()
-            backend.write(b"first")
+            client.shutdown()
             yield scene.settle()
-            # an alert that OpenSSL reads as the end of everything
-            client.tls.shutdown()
-            back = next((each for each in scene.reactor.getReaders() if isinstance(each, Back)), None)
-            if back is not None:
-                scene.pair.encrypt = fail
-            yield scene.settle()
-            client.sock.close()
+            scene.room.left = 0
+            backend.write(b"answer")
             backend.sock.close()
-            yield scene.advance(30)
-
-        def fail(count: int) -> int:
-            raise SSL.Error([("a", "b", "c")])
+            for _ in range(8):
+                yield scene.advance(4)
+            scene.room.left = -1
 
         self.both(play)
-
 
 class EndTests(PairCase):
     """
@@ -822,6 +885,46 @@ class EndTests(PairCase):
             for way in (False, True):
                 ends = self.one(partial(play, spoken, "c:write b:write b:reset"), fast=way)[-1]["clients"]
                 self.assertNotIn("notify", ends[0][1])
+
+    def test_cannotNotify(self) -> None:
+        """
+        Where OpenSSL cannot say that this is the end, the client sees one without it.
+        """
+
+        class Failing:
+            def __init__(self, connection: Any) -> None:
+                self._connection = connection
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(self._connection, name)
+
+            def shutdown(self) -> bool:
+                raise SSL.Error([("a", "b", "c")])
+
+        scene = Scene(self, fast=True)
+        client, backend = scene.joined()
+        client.shutdown()
+        scene.settle()
+        scene.pair._connection = Failing(scene.pair._connection)
+        backend.sock.close()
+        scene.settle()
+        self.assertEqual(scene.look()["clients"], [(b"", " fin")])
+        self.assertEqual(scene.tally.now, 0)
+
+    def test_afterTheEnd(self) -> None:
+        """
+        Whoever is told of the end once more does nothing.
+        """
+        scene = Scene(self, fast=True)
+        client, backend = scene.joined()
+        halves = scene.reactor.getReaders()
+        client.shutdown()
+        scene.settle()
+        backend.sock.close()
+        scene.settle()
+        for half in halves:
+            half.connectionLost(Failure(CONNECTION_LOST))
+        self.assertEqual((scene.tally.total, scene.tally.now), (1, 0))
 
     def test_flood(self) -> None:
         """

@@ -51,7 +51,7 @@ _MANY_TURNS = 20000
 
 #: Milliseconds that what was sent may take on loopback, and how often they are waited for.
 _SHORT = 1
-_PATIENCE = 5
+_PATIENCE = 2
 
 #: A close that sends a reset.
 RESETTING = struct.pack("ii", 1, 0)
@@ -341,14 +341,22 @@ class Client(End):
         self._send()
 
 
-class Narrow:
+class Room:
     """
-    A socket that takes no more than its scene has room for.
+    How many octets sockets take; negative: any number.
     """
 
-    def __init__(self, scene: Scene, sock: socket.socket) -> None:
-        self._scene = scene
+    left = -1
+
+
+class Narrow:
+    """
+    A socket that takes no more than there is room for.
+    """
+
+    def __init__(self, sock: socket.socket, room: Room) -> None:
         self._sock = sock
+        self._room = room
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
@@ -357,13 +365,28 @@ class Narrow:
         """
         Send some.
         """
-        room = self._scene.room
-        if not room:
+        left = self._room.left
+        if not left:
             raise BlockingIOError(errno.EAGAIN, "full")
-        sent = self._sock.send(data[:room] if room > 0 else data)
-        if room > 0:
-            self._scene.room -= sent
+        sent = self._sock.send(data[:left] if left > 0 else data)
+        if left > 0:
+            self._room.left -= sent
         return sent
+
+
+class NarrowEndpoint(SocketEndpoint):
+    """
+    Connects sockets that take no more than there is room for.
+    """
+
+    room: Room
+
+    def socketAtOnce(self) -> Any:
+        """
+        Connect one.
+        """
+        sock = super().socketAtOnce()
+        return None if sock is None else Narrow(sock, self.room)
 
 
 @implementer(IStreamServerEndpoint)
@@ -384,7 +407,8 @@ class Scene:
     A port that forwards, its backend, and clients.
 
     @ivar path: the fast path, where that is what is taken.
-    @ivar room: how many octets clients' sockets take from the server; negative: any number.
+    @ivar room: what clients' sockets take from the server.
+    @ivar backRoom: what the backends' do.
     """
 
     def __init__(self, test: SynchronousTestCase, *, fast: bool, mode: Mode = Mode.TCP, **more: Any) -> None:
@@ -395,8 +419,8 @@ class Scene:
         self.test = test
         self.logged = recordLogs(test)
         self.reactor = PolledReactor()
-        self.room = -1
-        self.reactor.full = lambda: not self.room
+        self.room, self.backRoom = Room(), Room()
+        self.reactor.full = lambda: not (self.room.left and self.backRoom.left)
         self._buffer = more.pop("buffer", 0)
         self.listening = self._listen("127.0.0.1")
         self.back = self._listen("127.0.0.1")
@@ -407,7 +431,8 @@ class Scene:
         options = PortOptions(**{"httpUpgrade": web, "websocketUpgrade": web, **more})
         policy = UpgradePolicy(mode, options, tlsAvailable=True, sessionAvailable=True, pagesAvailable=False)
         address = ("127.0.0.1", self.backPort)
-        endpoint = SocketEndpoint(self.reactor, socket.AF_INET, address, 10.0)
+        endpoint = NarrowEndpoint(self.reactor, socket.AF_INET, address, 10.0)
+        endpoint.room = self.backRoom
         clock: Any = self.reactor
         self.session = ForwardFactory(endpoint, 10.0, clock, name="B", closeTimeout=options.closeTimeout)
         creator = serverConnections(test, HTTP_NAMES if web else ())
@@ -464,7 +489,7 @@ class Scene:
         sock.setblocking(False)
         server, peer = self.listening.accept()
         server.setblocking(False)
-        self.server = Narrow(self, server)
+        self.server = Narrow(server, self.room)
         server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection: Any = None
         if tls:
@@ -506,22 +531,21 @@ class Scene:
         """
         Whether something is still on its way: even on loopback that may take a moment.
         """
+        poll = select.poll()
+        sockets = [end.sock for end in self.ends()]
+        for end in self.ends():
+            if end.reads and end.sock.fileno() != -1 and not end.end.endswith(("fin", "reset")):
+                poll.register(end.sock, select.POLLIN)
+        for each in self.reactor.getReaders():
+            poll.register(each, select.POLLIN)
+        for each in [] if self.reactor.full() else self.reactor.getWriters():
+            poll.register(each, select.POLLOUT)
+        numbers = [each.fileno() for each in (*sockets, *self.reactor.getReaders())]
         for _ in range(_PATIENCE):
-            poll = select.poll()
-            sent = []
-            for end in self.ends():
-                if end.sock.fileno() != -1:
-                    sent.append(end.sock.fileno())
-                    if end.reads and not end.end.endswith(("fin", "reset")):
-                        poll.register(end.sock, select.POLLIN)
-            for each in self.reactor.getReaders():
-                sent.append(each.fileno())
-                poll.register(each, select.POLLIN)
-            for each in [] if self.reactor.full() else self.reactor.getWriters():
-                poll.register(each, select.POLLOUT)
-            if poll.poll(_SHORT):
+            waits = any(number == -1 or _unacknowledged(number) for number in numbers)
+            if poll.poll(waits * _SHORT):
                 return True
-            if not any(_unacknowledged(each) for each in sent):
+            if not waits:
                 break
         return False
 
@@ -610,7 +634,6 @@ class PairCase(SynchronousTestCase):
         try:
             seen = []
             for _ in play(scene):
-                scene.settle()
                 seen.append(scene.look())
             scene.settle()
             seen.append(scene.look())

@@ -116,19 +116,17 @@ class Leaving:
         When what is awaited must have happened, if it has not: from now on others see to it, in the next turn
         where that is now.
         """
-        deadline = self._deadline
+        deadline, self._deadline = self._deadline, None
         if deadline is None:
             return None
-        self._cancel()
+        deadline.cancel()
         return deadline.time
 
     def _cancel(self) -> None:
         """
         What had to happen in time has happened.
         """
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        self._until()
 
     def _aside(self) -> StreamSocket:
         """
@@ -168,12 +166,12 @@ class Leaving:
         Leave the connection to the port, which is to find out what it is.
         """
         until = self._until()
+        assert until is not None  # there is a deadline until it is known what this is
         transport = self._transport()
         transport.protocol = protocol = UpgradeableProtocol(self._path.factory)  # counted already
         transport.startReading()
         protocol.makeConnection(transport)
-        if until is not None:
-            protocol.hurry(until)
+        protocol.hurry(until)
         if octets:
             protocol.dataReceived(octets)
         return transport

@@ -72,6 +72,42 @@ class DeadlineTests(Case):
         self.clock.pump([10] * 5)
         self.assertEqual((self.come, self.timers()), ([(1, "two")], []))
 
+    def test_clockPutBack(self) -> None:
+        """
+        When the clock is put back, nothing waits longer than it would have from then on; what would have come
+        sooner does.
+        """
+        self.clock.advance(1000)
+        self.within(10, "first")
+        self.clock.advance(4)
+        self.within(10, "second")
+        self.clock.rightNow -= 3
+        self.within(10, "third")
+        self.assertEqual(self.timers(), [1010])
+        self.clock.rightNow -= 900
+        self.within(10, "fourth")
+        self.clock.advance(9)
+        self.assertEqual(self.come, [])
+        self.clock.advance(1)
+        self.assertEqual((self.come, self.timers()), (["first", "second", "third", "fourth"], []))
+
+    def test_clockPutBackMeanwhile(self) -> None:
+        """
+        So it is when that is found while deadlines come.
+        """
+        self.clock.advance(1000)
+
+        def puttingBack() -> None:
+            self.clock.rightNow -= 500
+            self.within(10, "new")
+
+        self.deadlines.within(10, puttingBack)
+        self.clock.advance(1)
+        self.within(10, "old")
+        self.clock.advance(9)
+        self.clock.advance(10)
+        self.assertEqual((self.come, self.timers()), (["old", "new"], []))
+
     def test_cancel(self) -> None:
         """
         One that is cancelled never comes, and leaves nothing in the clock; cancelled again, or after it has

@@ -53,7 +53,7 @@ class Sender:
             level.name if level is not None else "info",
             event.get("log_namespace"),
             event.get("log_system"),
-            event.get("line") or eventAsText(event, includeTimestamp=False, includeSystem=False)[:_LONGEST],
+            eventAsText(event, includeTimestamp=False, includeSystem=False)[:_LONGEST],
         ]
         rest = json.dumps(record, default=str).encode("ascii") + b"\n"
         try:

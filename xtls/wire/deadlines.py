@@ -62,7 +62,7 @@ class _Queue:
     The deadlines of one length, in the order in which they come.
     """
 
-    __slots__ = ("_clock", "_looking", "_queues", "_timer", "seconds", "waiting")
+    __slots__ = ("_clock", "_last", "_looking", "_queues", "_timer", "seconds", "waiting")
 
     def __init__(self, clock: Callable[[], Any], queues: dict[float, _Queue], seconds: float) -> None:
         self._clock = clock
@@ -70,6 +70,7 @@ class _Queue:
         self.seconds = seconds
         self.waiting: dict[Deadline, None] = {}
         self._timer: IDelayedCall | None = None
+        self._last = 0.0  # when the last one comes
         self._looking = False  # there is no timer then, and at the end one for the first that still waits
 
     def add(self, deadline: Deadline) -> float:
@@ -80,10 +81,22 @@ class _Queue:
         """
         clock = self._clock()
         time: float = clock.seconds() + self.seconds
+        if time < self._last:
+            self._hasten(time)
+        self._last = time
         if self._timer is None and not self._looking:
             self._timer = clock.callLater(self.seconds, self._look)
         self.waiting[deadline] = None
         return time
+
+    def _hasten(self, time: float) -> None:
+        """
+        The clock was put back: none of those that wait comes later than one that is set now.
+        """
+        for each in self.waiting:
+            each.time = min(each.time, time)
+        if self._timer is not None:
+            self._timer.reset(max(0, next(iter(self.waiting)).time - (time - self.seconds)))
 
     def remove(self, deadline: Deadline) -> None:
         """

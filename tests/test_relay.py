@@ -609,6 +609,18 @@ class SplicingTests(SynchronousTestCase):
         self.assertEqual(self.receive(), bytes(150_000))
         self.assertEqual(self.moves, [])
 
+    def test_endsInLoss(self) -> None:
+        """
+        Where the end of what is read is known to be a loss, octets are copied, so that it is told as one.
+        """
+        endInLoss(self.leg.transport)
+        self.fill()
+        self.client.send(bytes(150_000))
+        self.reactor.rest()
+        self.assertEqual(self.receive(), bytes(150_000))
+        self.assertEqual(self.moves, [])
+        self.assertFalse(pour(self.leg.transport, self.other.transport, self.leg.outflow))
+
     def test_all(self) -> None:
         """
         Every octet arrives, in order; a backend that does not read for a while loses none.

@@ -102,6 +102,28 @@ class ProgramTests(InteropCase):
         self.assertIn("Reused, TLSv1.2", self.do(line, "-tls1_2", "-reconnect", given=b"bye\n").text)
         self.settled(port, 2 * 3 + 6)
 
+    def test_keyUpdates(self) -> None:
+        """
+        C{openssl s_client} changes its keys, and asks for others, whenever it likes.
+        """
+        port = self.fast(lines)
+        line = f"openssl s_client -connect 127.0.0.1:{port.number()} -tls1_3 -CAfile ca.pem"
+        client = self.start(line, pipe=True)
+        client.waitFor("Verify return code")
+        given = client.process.stdin
+        assert given is not None
+        talk = ((b"K", "KEYUPDATE"), (b"one", "heard one"), (b"k", ""), (b"two", "heard two"))
+        for command, answer in talk:
+            time.sleep(0.2)  # s_client knows commands by their being read alone
+            given.write(command + b"\n")
+            given.flush()
+            client.waitFor(answer)
+        time.sleep(0.2)
+        given.write(b"Q\n")
+        given.flush()
+        self.assertEqual(client.wait(), 0)
+        self.settled(port, 1)
+
     def test_curl(self) -> None:
         """
         C{curl} speaks HTTP through it to a web server behind it, on one connection; and moves 30 MB each way.

@@ -35,16 +35,19 @@ from tests.support.identity import serverConnections
 from tests.support.logs import recordLogs
 from xtls.config.modes import Mode
 from xtls.config.portoptions import PortOptions
-from xtls.port.upgradeable import Port, UpgradeableFactory
+from xtls.port.upgradeable import Port, UpgradeableFactory, UpgradeableProtocol
 from xtls.port.upgrades import HTTP_NAMES, UpgradePolicy
 from xtls.port.web import WebFactory
 from xtls.programs.tally import Board, CountedEndpoint
 from xtls.sessions.fastpath import FastPath
 from xtls.sessions.forward import ForwardFactory
 from xtls.sessions.leaving import Leaving
+from xtls.sessions.leg import Leg
 from xtls.sessions.pair import Back
 from xtls.wire.connecting import SocketEndpoint
+from xtls.wire.openssl import DirectRecords
 from xtls.wire.sockets import StreamSocket
+from xtls.wire.transport import TLSTransport
 
 #: Turns after which something must have come to rest.
 _MANY_TURNS = 20000
@@ -599,7 +602,7 @@ class Scene:
 
 
 #: What nothing must keep, not even until the garbage collector has looked.
-_KINDS = (Leaving, Back)
+_KINDS = (Leaving, Back, Leg, StreamSocket, TLSTransport, UpgradeableProtocol, DirectRecords)
 
 #: What a test does in a scene; it yields whenever both ways are to be compared.
 Play = Callable[[Scene], Iterator[object]]

@@ -45,6 +45,7 @@ class Leg(Protocol):
         self._clock = clock
         self._closeTimeout = closeTimeout
         self._sink: Callable[[Buffer], None] = drop
+        self._first: Callable[[Buffer], None] = drop  # the sink until octets have come
         self._outflow: Any = None  # an L{Outflow}, once there is another
         self._timer: Deadline | None = None
         self._readEnded = False  # it sends no more
@@ -62,10 +63,11 @@ class Leg(Protocol):
         def first(data: Buffer) -> None:
             # the short way is worth its making from the second time on
             outflow.write(data)
-            if other._sink is first:
+            if other._sink is other._first:
                 other.pour(outflow.write)
                 other._short = pour(other.transport, self.transport, outflow)
 
+        other._first = first
         other.pour(first)
         return outflow
 
@@ -127,8 +129,12 @@ class Leg(Protocol):
         self._stopTimer()
         self._letGo()
         receiveNoMore(self.transport)
-        if self.other is not None:
-            self.other.finish(isinstance(reason.value, ConnectionDone))
+        # from now on neither knows the other: so nothing of them waits for the garbage collector
+        self._sink = self._first = drop
+        other, self.other = self.other, None
+        if other is not None:
+            other.finish(isinstance(reason.value, ConnectionDone))
+            other.other = None
 
     def endWriting(self) -> None:
         """

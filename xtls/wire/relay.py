@@ -97,9 +97,13 @@ def _copying(source: Any, outflow: Outflow) -> _Read:
             return CONNECTION_LOST
         if not count:
             return CONNECTION_DONE
+        if count < _MUCH or not splicing.available:
+            write(view[:count])
+            return None
+        now = source.doRead  # this, mostly; a function that knew its own name would never be let go of
         write(view[:count])
-        if count >= _MUCH and splicing.available and source.doRead is doRead:
-            source.doRead = _splicing(source, outflow, doRead)
+        if source.doRead is now and not getattr(source, "endsInLoss", False):
+            source.doRead = _splicing(source, outflow, now)
         return None
 
     return doRead
@@ -130,7 +134,7 @@ def _splicing(source: Any, outflow: Outflow, copying: _Read) -> _Read:
         if why is not None:
             outflow.heed(why)
             outflow.write(rest)
-        if count < _LITTLE and source.doRead is doRead:
+        elif count < _LITTLE and not getattr(source, "endsInLoss", False):
             source.doRead = copying
         return None
 

@@ -259,6 +259,20 @@ class FragileTests(_LegTestCase):
         self.assertNoTimers()
 
 
+    def test_sourceLostByTheWrite(self) -> None:
+        """
+        So it is when the one that octets came from is lost by that: it delivers nothing any more.
+        """
+        transport: Any = self.wires[1].server
+        source: Any = self.wires[0].server
+        transport.write = lambda data: source.lose(Failure(ConnectionLost()))
+        self.say(0, b"octets")
+        transport.write = self.fail
+        self.legs[0].dataReceived(b"late")
+        self.advance(ABORT_AFTER)
+        self.assertNoTimers()
+
+
 class SocketLegTests(LegTests):
     """
     The same on transports of Twisted's, where octets take the short way from the second time on.

@@ -63,7 +63,7 @@ class Leg(Protocol):
         def first(data: Buffer) -> None:
             # the short way is worth its making from the second time on
             outflow.write(data)
-            if other._sink is other._first:
+            if other._sink is other._first is not drop:
                 other.pour(outflow.write)
                 other._short = pour(other.transport, self.transport, outflow)
 

@@ -125,6 +125,24 @@ class LeavingTests(PairCase):
                 scene.advance(2 * seconds)
                 self.assertEqual(scene.look()["lines"], [line])
 
+    def test_endsAtEveryStage(self) -> None:
+        """
+        A client that sends no more is told of in the turn in which that is read, and a backend too.
+        """
+        for stage in STAGES[:-1]:
+            scene = Scene(self, fast=True)
+            client = self.reach(stage, scene)
+            client.sock.shutdown(1)
+            scene.reactor.turn(1000)
+            left = scene.reactor.getReaders()
+            self.assertFalse(any(each.fileno() == scene.server.fileno() != -1 for each in left))
+        scene = Scene(self, fast=True)
+        self.reach("relay", scene)
+        scene.backends[0].sock.shutdown(1)
+        scene.reactor.turn(1000)
+        (reader,) = scene.reactor.getReaders()
+        self.assertEqual(reader.fileno(), scene.server.fileno())
+
     def test_decidedMeanwhile(self) -> None:
         """
         A deadline that has nothing to wait for any more is let go.

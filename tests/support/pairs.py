@@ -165,7 +165,7 @@ class PolledReactor(_PollLikeMixin, _DisconnectSelectableMixin, Clock):
         self.advance(0)
         poll = select.poll()
         writes = {} if self.full() else self._writes
-        for number in {*self._reads, *writes}:
+        for number in dict.fromkeys([*self._reads, *writes]):  # the oldest first
             events = select.POLLIN * (number in self._reads) | select.POLLOUT * (number in writes)
             poll.register(number, events)
         happened = poll.poll(wait)

@@ -9,9 +9,10 @@ TLS connection, the deadline and what was read.  Afterwards this has nothing to 
 from __future__ import annotations
 
 import socket
-from typing import Any
+from typing import Any, Final
 
 from OpenSSL import SSL
+from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
 from xtls.port.upgradeable import UpgradeableProtocol
@@ -22,7 +23,18 @@ from xtls.wire.openssl import DirectRecords
 from xtls.wire.sockets import StreamSocket, addressOf
 from xtls.wire.transport import TLSTransport
 
-__all__ = ["Leaving"]
+__all__ = ["Leaving", "endOf"]
+
+
+_DONE: Final = Failure(ConnectionDone())  # as reactors have it
+
+
+def endOf(transport: StreamSocket) -> None:
+    """
+    A read has found the end of what comes: do what a reactor does then.
+    """
+    transport.stopReading()
+    transport.readConnectionLost(_DONE)
 
 
 class Leaving:
@@ -139,6 +151,12 @@ class Leaving:
         tls = self._secured() if self._back is None else self._joined()
         transport: StreamSocket = tls.transport
         return transport
+
+    def _ends(self) -> None:
+        """
+        The client sends no more: the general way is told so in the same turn, as a reactor would.
+        """
+        endOf(self._aside())
 
     def _transport(self) -> StreamSocket:
         """

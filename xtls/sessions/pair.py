@@ -22,7 +22,7 @@ from zope.interface import implementer
 from xtls.port.detect import NEED_DATA, Detected, detect
 from xtls.port.upgradeable import TAKEN
 from xtls.port.upgrades import Route
-from xtls.sessions.leaving import Leaving
+from xtls.sessions.leaving import Leaving, endOf
 from xtls.wire.addresses import addressName
 from xtls.wire.inflow import READ_BUFFER
 from xtls.wire.openssl import DirectRecords
@@ -86,6 +86,9 @@ class Pair(Leaving):
         """
         The first octets.
         """
+        if not count:
+            self._ends()
+            return
         if detect(bytes(READ_BUFFER[: min(count, _ENOUGH)])) is not Detected.TLS:
             self._upgradeable(bytes(READ_BUFFER[:count]))
             return
@@ -107,7 +110,7 @@ class Pair(Leaving):
         """
         records = self._records
         if not count:
-            self._secured()  # it finds the end by itself
+            self._ends()
             return
         records.feed(READ_BUFFER[:count])
         records.forget()
@@ -158,13 +161,15 @@ class Pair(Leaving):
         """
         The first octets inside TLS.
         """
+        if not count:
+            self._ends()
+            return
         records = self._records
-        if count:
-            records.feed(READ_BUFFER[:count])
+        records.feed(READ_BUFFER[:count])
         plain = records.read()
         answer = records.drain()
         kept = answer and not self._sent(answer)
-        ordinary = count and records.status is Status.WANT_READ and not kept
+        ordinary = records.status is Status.WANT_READ and not kept
         if not (ordinary and (not plain or self._raw(plain))):
             self._secured(plain)
         elif plain:
@@ -200,7 +205,7 @@ class Pair(Leaving):
         Octets for the backend.
         """
         if not count:
-            self._joined()  # it finds the end by itself
+            self._ends()
             return
         records = self._records
         plain = records.decrypt(count)
@@ -254,7 +259,9 @@ class Pair(Leaving):
         The backend sends no more.
         """
         if not self._ended:
-            self._joined()  # it finds the end by itself
+            back = self._back
+            self._joined()
+            endOf(back.after)
             return
         records = self._records
         records.forget()

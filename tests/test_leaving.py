@@ -143,6 +143,25 @@ class LeavingTests(PairCase):
         (reader,) = scene.reactor.getReaders()
         self.assertEqual(reader.fileno(), scene.server.fileno())
 
+    def test_takesNoEnd(self) -> None:
+        """
+        A client that has ended and does not take the end of its backend has the close timeout for that.
+        """
+
+        def play(room: int, scene: Scene) -> Iterator[object]:
+            client, backend = scene.joined()
+            scene.room.left = room
+            client.shutdown()
+            backend.sock.close()
+            yield scene.settle()
+            yield scene.advance(9.9)
+            scene.server.getpeername()  # it is there
+            yield scene.advance(0.2)
+            self.assertEqual(scene.tally.now, 0)
+
+        for room in (0, 3):
+            self.both(partial(play, room))
+
     def test_decidedMeanwhile(self) -> None:
         """
         A deadline that has nothing to wait for any more is let go.

@@ -258,29 +258,29 @@ class Pair(Leaving):
         """
         The backend sends no more.
         """
+        back, records = self._back, self._records
         if not self._ended:
-            back = self._back
             self._joined()
             endOf(back.after)
             return
-        records = self._records
         records.forget()
         connection: Any = self._connection
         try:
             connection.shutdown()
+            closed = True
         except SSL.Error:
-            self._joined()
-            return
+            closed = False
         mark = records.drain()
-        if mark and not self._sent(mark, gone=True):
-            self._joined(closed=True)
+        if not closed or (mark and not self._sent(mark, gone=True)):
+            self._joined(closed=closed)
+            endOf(back.after)  # now: while the client takes nothing, the backend is not read from
             return
         path = self._path
         path.reactor.removeReader(self)
-        path.reactor.removeReader(self._back)
+        path.reactor.removeReader(back)
         self.gone = True
         self._sock.close()
-        self._back.close()
+        back.close()
         self._back = None  # which knows this
         path.factory.ended()
 

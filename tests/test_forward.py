@@ -24,7 +24,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from tests.support.logs import recordLogs
-from tests.support.sockets import SocketWire
+from tests.support.sockets import PendingOutflow, SocketWire
 from tests.support.wires import HalfCloseRecorder, Wire, everySplit
 from xtls.sessions.forward import ABORT_AFTER, KEPT, ForwardFactory, ForwardProtocol
 from xtls.wire.connecting import SocketEndpoint
@@ -431,25 +431,6 @@ class EndTests(_ForwardTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
-class _Pending:
-    """
-    What an outflow on a socket shows while its peer does not take octets.
-    """
-
-    def __init__(self, pending: int) -> None:
-        self.pending = pending
-
-    def whenDrained(self, call: object) -> None:
-        """
-        Never.
-        """
-
-    def close(self) -> None:
-        """
-        Nothing is registered.
-        """
-
-
 class SlowEndTests(_ForwardTestCase):
     """
     A backend that takes its time for the last octets.
@@ -464,7 +445,7 @@ class SlowEndTests(_ForwardTestCase):
         back = self.connect()
         leg: Any = back.client.protocol
         leg._outflow.close()
-        leg._outflow = _Pending(octets)
+        leg._outflow = PendingOutflow(octets)
         self.front.server.lose(Failure(ConnectionDone()))
         return leg
 

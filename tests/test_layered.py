@@ -462,6 +462,28 @@ class LayeredTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertLost(ConnectionAborted)
 
+    # What a relay asks
+
+    def test_relayed(self) -> None:
+        """
+        Who moves octets by itself is told whether it may: not while the stream is paused, nor after an end.
+        """
+        stream = self.stream
+        stream.outflow.write(frame(b"past it"))
+        self.wire.flush()
+        self.assertEqual(self.peer.received, frame(b"past it"))
+        self.assertEqual((stream.relaying, stream.sending, stream.gone), (True, True, False))
+        stream.pauseProducing()
+        self.assertFalse(stream.relaying)
+        stream.resumeProducing()
+        self.assertTrue(stream.relaying)
+        self.say(END)
+        self.assertEqual((stream.relaying, stream.sending), (False, True))
+        stream.loseWriteConnection()
+        self.assertFalse(stream.sending)
+        self.wire.cut()
+        self.assertTrue(stream.gone)
+
     def test_pauseWhileClosing(self) -> None:
         """
         A stream that is closing cannot be paused: it has to see the peer end.

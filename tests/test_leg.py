@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.support.identity import clientConnections, serverConnections
-from tests.support.sockets import SocketWire
+from tests.support.sockets import PendingOutflow, SocketWire
 from tests.support.wires import GivenFactory, HalfCloseRecorder, Wire
 from xtls.sessions.leg import ABORT_AFTER, Leg
 from xtls.wire.openssl import DirectRecords
@@ -450,25 +450,6 @@ class AloneTests(SynchronousTestCase):
             self.assertFalse(self.wire.server.connected)
 
 
-class _Pending:
-    """
-    What an outflow on a socket shows while its peer does not take octets.
-    """
-
-    def __init__(self, pending: int) -> None:
-        self.pending = pending
-
-    def whenDrained(self, call: object) -> None:
-        """
-        Never.
-        """
-
-    def close(self) -> None:
-        """
-        Nothing is registered.
-        """
-
-
 class SlowEndTests(SynchronousTestCase):
     """
     A peer that takes its time for the last octets, after the other connection is gone.
@@ -479,7 +460,7 @@ class SlowEndTests(SynchronousTestCase):
         self.wire = Wire(clock=self.clock)
         self.leg = Leg(self.clock, _CLOSE)
         self.wire.join(HalfCloseRecorder(), self.leg)
-        self.leg._outflow = self.outflow = _Pending(100)
+        self.leg._outflow = self.outflow = PendingOutflow(100)
         self.leg.finish(True)
 
     def later(self) -> bool:

@@ -323,3 +323,22 @@ class SocketWire:
             skt.unread.clear()
             if end.connected:
                 self._disconnect(end, CONNECTION_LOST, False)
+
+
+class PendingOutflow:
+    """
+    What an outflow on a socket shows while its peer does not take octets.
+    """
+
+    def __init__(self, pending: int) -> None:
+        self.pending = pending
+
+    def whenDrained(self, call: object) -> None:
+        """
+        Never.
+        """
+
+    def close(self) -> None:
+        """
+        Nothing is registered.
+        """

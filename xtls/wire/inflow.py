@@ -19,7 +19,19 @@ from typing import Any, Final
 from twisted.internet import tcp
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 
-__all__ = ["READ_BUFFER", "READ_SIZE", "directSocket", "endInLoss", "receiveDirectly", "receiveNoMore"]
+__all__ = [
+    "READ_BUFFER",
+    "READ_SIZE",
+    "Read",
+    "directSocket",
+    "endInLoss",
+    "reading",
+    "receiveDirectly",
+    "receiveNoMore",
+]
+
+#: What a reactor calls when a socket has octets; it answers nothing, or why the connection has ended.
+Read = Callable[[], "Exception | None"]
 
 #: Octets that one turn reads from one socket at most.
 READ_SIZE: Final = 256 * 1024
@@ -37,6 +49,29 @@ def directSocket(transport: Any) -> Any:
     return None
 
 
+def reading(socket: Any, received: Callable[[int], object]) -> Read:
+    """
+    Make what a reactor calls when a socket has octets (C{doRead}).
+
+    @param received: told how many there are in L{READ_BUFFER} now; never 0.
+    """
+    receiveInto, buffer = socket.recv_into, READ_BUFFER
+
+    def doRead() -> Exception | None:
+        try:
+            count = receiveInto(buffer)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return CONNECTION_LOST
+        if not count:
+            return CONNECTION_DONE
+        received(count)
+        return None
+
+    return doRead
+
+
 def receiveDirectly(transport: Any, receive: Callable[[memoryview], object]) -> None:
     """
     Have what a transport reads delivered as views.  On transports that are not sockets nothing happens: their
@@ -47,21 +82,7 @@ def receiveDirectly(transport: Any, receive: Callable[[memoryview], object]) -> 
     socket = directSocket(transport)
     if socket is None:
         return
-    receiveInto, view = socket.recv_into, READ_BUFFER
-
-    def doRead() -> Exception | None:
-        try:
-            count = receiveInto(view)
-        except BlockingIOError:
-            return None
-        except OSError:
-            return CONNECTION_LOST
-        if not count:
-            return CONNECTION_DONE
-        receive(view[:count])
-        return None
-
-    transport.doRead = doRead
+    transport.doRead = reading(socket, lambda count: receive(READ_BUFFER[:count]))
     if getattr(transport, "endsInLoss", False):
         endInLoss(transport)
 

@@ -282,6 +282,36 @@ class LayeredTransport(WritingTransport):
             self._failure = failure
         self.abortConnection()
 
+    # What a relay needs to know, which moves octets by itself (xtls.wire.relay, xtls.wire.webrelay).
+
+    @property
+    def outflow(self) -> Outflow:
+        """
+        Where what is encoded goes.
+        """
+        return self._outflow
+
+    @property
+    def relaying(self) -> bool:
+        """
+        Whether octets are delivered now: neither while they are held back, nor after the peer's end.
+        """
+        return not (self._paused or self.disconnecting or self._peerDone)
+
+    @property
+    def sending(self) -> bool:
+        """
+        Whether octets are sent now.
+        """
+        return self._writing
+
+    @property
+    def gone(self) -> bool:
+        """
+        Whether the connection below has ended.
+        """
+        return self._lost
+
     # The transport above: closing.
 
     def loseConnection(self) -> None:

@@ -12,19 +12,17 @@ more, a transport that is paused or closing.  So nothing else needs to know whic
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
 from typing import Any, Final
 
 from OpenSSL import SSL
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 
 from xtls.wire import splicing
-from xtls.wire.inflow import READ_BUFFER, directSocket, receiveDirectly, receiveNoMore
-from xtls.wire.openssl import DirectRecords
+from xtls.wire.inflow import READ_BUFFER, Read, directSocket, reading, receiveDirectly, receiveNoMore
 from xtls.wire.outflow import Outflow
 from xtls.wire.records import BUFFER_SIZE, cipherView, plainView
 from xtls.wire.transport import TLSTransport
-from xtls.wire.webrelay import pourFrames, pourFramesNoMore
+from xtls.wire.webrelay import direct, pourFrames, pourFramesNoMore
 from xtls.wire.webstream import WebSocketStream
 
 __all__ = ["pour", "pourNoMore"]
@@ -32,8 +30,6 @@ __all__ = ["pour", "pourNoMore"]
 #: Octets in one read from which on a socket is taken to have many more, and in one move up to which not.
 _MUCH: Final = 128 * 1024
 _LITTLE: Final = 16 * 1024
-
-_Read = Callable[[], "Exception | None"]
 
 
 def pour(source: Any, target: Any, outflow: Outflow) -> bool:
@@ -50,14 +46,14 @@ def pour(source: Any, target: Any, outflow: Outflow) -> bool:
     if pourFrames(source, target, outflow):
         return True
     if isinstance(source, TLSTransport):
-        if _direct(source) and directSocket(target) is not None:
+        if direct(source) and directSocket(target) is not None:
             source.transport.doRead = _decrypting(source, outflow)
             return True
     elif directSocket(source) is not None:
         if directSocket(target) is not None:
             source.doRead = _copying(source, outflow)
             return True
-        if isinstance(target, TLSTransport) and _direct(target):
+        if isinstance(target, TLSTransport) and direct(target):
             source.doRead = _encrypting(source, target, outflow)
             return True
     return False
@@ -75,41 +71,25 @@ def pourNoMore(source: Any) -> None:
         receiveNoMore(source)
 
 
-def _direct(tls: TLSTransport) -> bool:
-    """
-    Whether a TLS transport is on a socket, and calls OpenSSL itself.
-    """
-    return directSocket(tls.transport) is not None and isinstance(tls.records, DirectRecords)
-
-
-def _copying(source: Any, outflow: Outflow) -> _Read:
+def _copying(source: Any, outflow: Outflow) -> Read:
     """
     From a socket to a socket.
     """
-    receiveInto, view, write = source.socket.recv_into, READ_BUFFER, outflow.write
+    view, write = READ_BUFFER, outflow.write
 
-    def doRead() -> Exception | None:
-        try:
-            count = receiveInto(view)
-        except BlockingIOError:
-            return None
-        except OSError:
-            return CONNECTION_LOST
-        if not count:
-            return CONNECTION_DONE
+    def received(count: int) -> None:
         if count < _MUCH or not splicing.available:
             write(view[:count])
-            return None
+            return
         now = source.doRead  # this, mostly; a function that knew its own name would never be let go of
         write(view[:count])
         if source.doRead is now and not getattr(source, "endsInLoss", False):
             source.doRead = _splicing(source, outflow, now)
-        return None
 
-    return doRead
+    return reading(source.socket, received)
 
 
-def _splicing(source: Any, outflow: Outflow, copying: _Read) -> _Read:
+def _splicing(source: Any, outflow: Outflow, copying: Read) -> Read:
     """
     From a socket to a socket, while much comes.
 
@@ -141,23 +121,15 @@ def _splicing(source: Any, outflow: Outflow, copying: _Read) -> _Read:
     return doRead
 
 
-def _decrypting(source: TLSTransport, outflow: Outflow) -> _Read:
+def _decrypting(source: TLSTransport, outflow: Outflow) -> Read:
     """
     From a socket, through TLS, to a socket.
     """
-    receiveInto, view = source.transport.socket.recv_into, READ_BUFFER
+    view = READ_BUFFER
     records: Any = source.records
     decrypt, write = records.decrypt, outflow.write
 
-    def doRead() -> Exception | None:
-        try:
-            count = receiveInto(view)
-        except BlockingIOError:
-            return None
-        except OSError:
-            return CONNECTION_LOST
-        if not count:
-            return CONNECTION_DONE
+    def received(count: int) -> None:
         if source.relaying:
             plain = decrypt(count)
             if plain:
@@ -166,39 +138,29 @@ def _decrypting(source: TLSTransport, outflow: Outflow) -> _Read:
                 source.decrypted(records.rest())
         else:
             source.bufferReceived(view[:count])
-        return None
 
-    return doRead
+    return reading(source.transport.socket, received)
 
 
-def _encrypting(source: Any, target: TLSTransport, outflow: Outflow) -> _Read:
+def _encrypting(source: Any, target: TLSTransport, outflow: Outflow) -> Read:
     """
     From a socket to a socket, through TLS.
     """
-    receiveInto, view = source.socket.recv_into, READ_BUFFER
+    view = READ_BUFFER
     records: Any = target.records
     encrypt, write = records.encrypt, target.outflow.write
 
-    def doRead() -> Exception | None:
-        try:
-            count = receiveInto(view)
-        except BlockingIOError:
-            return None
-        except OSError:
-            return CONNECTION_LOST
-        if not count:
-            return CONNECTION_DONE
+    def received(count: int) -> None:
         if outflow.paused or not target.sending:
             outflow.write(view[:count])
-            return None
+            return
         try:
             cipher = encrypt(count)
         except SSL.Error as e:
             target.sendingFailed(e)
-            return None
+            return
         write(cipherView[:cipher])
         if cipher >= BUFFER_SIZE:
             target.sendRest()
-        return None
 
-    return doRead
+    return reading(source.socket, received)

@@ -34,7 +34,7 @@ from xtls.errors import HandshakeError, HandshakeTimeout
 from xtls.wire.engine import TLSEngine
 from xtls.wire.failures import describe
 from xtls.wire.layered import LayeredTransport, drop
-from xtls.wire.outflow import Buffer, Outflow
+from xtls.wire.outflow import Buffer
 from xtls.wire.records import BUFFER_SIZE, Records
 
 __all__ = ["TLSTransport"]
@@ -278,34 +278,6 @@ class TLSTransport(LayeredTransport):
         How OpenSSL is called.
         """
         return self._engine.records
-
-    @property
-    def outflow(self) -> Outflow:
-        """
-        Where ciphertext goes.
-        """
-        return self._outflow
-
-    @property
-    def relaying(self) -> bool:
-        """
-        Whether octets are delivered now: neither while they are held back, nor after the peer's end.
-        """
-        return not (self._paused or self.disconnecting or self._peerDone)
-
-    @property
-    def gone(self) -> bool:
-        """
-        Whether the connection below has ended.
-        """
-        return self._lost
-
-    @property
-    def sending(self) -> bool:
-        """
-        Whether octets are sent now.
-        """
-        return self._writing
 
     def sendRest(self) -> None:
         """

@@ -10,14 +10,12 @@ than one record, a Ping, a Close.  So nothing else needs to know which way octet
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from OpenSSL import SSL
-from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 
 from xtls.wire.frames import LONGEST_BINARY, encodeBinary
-from xtls.wire.inflow import READ_BUFFER, READ_SIZE, directSocket, receiveDirectly
+from xtls.wire.inflow import READ_BUFFER, READ_SIZE, Read, directSocket, reading, receiveDirectly
 from xtls.wire.masking import nextMaskKey
 from xtls.wire.openssl import DirectRecords
 from xtls.wire.outflow import Outflow
@@ -25,9 +23,7 @@ from xtls.wire.records import BUFFER_SIZE, plainView
 from xtls.wire.transport import TLSTransport
 from xtls.wire.webstream import WebSocketStream
 
-__all__ = ["pourFrames", "pourFramesNoMore"]
-
-_Read = Callable[[], "Exception | None"]
+__all__ = ["direct", "pourFrames", "pourFramesNoMore"]
 
 assert READ_SIZE <= LONGEST_BINARY, "what is read at a time must fit into a message"
 
@@ -48,7 +44,7 @@ def pourFrames(source: Any, target: Any, outflow: Outflow) -> bool:
         if directSocket(below) is not None:
             below.doRead = _unframing(source, below, outflow)
             return True
-        if _direct(below):
+        if direct(below):
             below.transport.doRead = _decrypting(source, below, outflow)
             return True
     elif isinstance(target, WebSocketStream) and directSocket(source) is not None:
@@ -56,7 +52,7 @@ def pourFrames(source: Any, target: Any, outflow: Outflow) -> bool:
         if directSocket(below) is not None:
             source.doRead = _framing(source, target, outflow)
             return True
-        if _direct(below):
+        if direct(below):
             source.doRead = _encrypting(source, target, below, outflow)
             return True
     return False
@@ -75,7 +71,7 @@ def pourFramesNoMore(source: WebSocketStream) -> None:
         receiveDirectly(below, source.bufferReceived)
 
 
-def _direct(tls: Any) -> bool:
+def direct(tls: Any) -> bool:
     """
     Whether a transport is TLS on a socket, and calls OpenSSL itself.
     """
@@ -86,30 +82,7 @@ def _direct(tls: Any) -> bool:
     )
 
 
-def _reading(socket: Any, received: Callable[[int], None]) -> _Read:
-    """
-    What a reactor calls when a socket has octets.
-
-    @param received: told how many there are in the shared buffer.
-    """
-    receiveInto, view = socket.recv_into, READ_BUFFER
-
-    def doRead() -> Exception | None:
-        try:
-            count = receiveInto(view)
-        except BlockingIOError:
-            return None
-        except OSError:
-            return CONNECTION_LOST
-        if not count:
-            return CONNECTION_DONE
-        received(count)
-        return None
-
-    return doRead
-
-
-def _unframing(source: WebSocketStream, below: Any, outflow: Outflow) -> _Read:
+def _unframing(source: WebSocketStream, below: Any, outflow: Outflow) -> Read:
     """
     From a WebSocket to a socket.
     """
@@ -126,10 +99,10 @@ def _unframing(source: WebSocketStream, below: Any, outflow: Outflow) -> _Read:
         if reader.pings or reader.ended:
             source.bufferReceived(b"")
 
-    return _reading(below.socket, received)
+    return reading(below.socket, received)
 
 
-def _decrypting(source: WebSocketStream, tls: TLSTransport, outflow: Outflow) -> _Read:
+def _decrypting(source: WebSocketStream, tls: TLSTransport, outflow: Outflow) -> Read:
     """
     From a WebSocket in TLS to a socket.
     """
@@ -151,10 +124,10 @@ def _decrypting(source: WebSocketStream, tls: TLSTransport, outflow: Outflow) ->
         if reader.pings or reader.ended:
             source.bufferReceived(b"")
 
-    return _reading(tls.transport.socket, received)
+    return reading(tls.transport.socket, received)
 
 
-def _framing(source: Any, target: WebSocketStream, outflow: Outflow) -> _Read:
+def _framing(source: Any, target: WebSocketStream, outflow: Outflow) -> Read:
     """
     From a socket to a WebSocket.
     """
@@ -166,10 +139,10 @@ def _framing(source: Any, target: WebSocketStream, outflow: Outflow) -> _Read:
         else:
             write(encodeBinary(view[:count], nextMaskKey() if masks else None))
 
-    return _reading(source.socket, received)
+    return reading(source.socket, received)
 
 
-def _encrypting(source: Any, target: WebSocketStream, tls: TLSTransport, outflow: Outflow) -> _Read:
+def _encrypting(source: Any, target: WebSocketStream, tls: TLSTransport, outflow: Outflow) -> Read:
     """
     From a socket to a WebSocket in TLS.
     """
@@ -191,4 +164,4 @@ def _encrypting(source: Any, target: WebSocketStream, tls: TLSTransport, outflow
         if len(cipher) >= BUFFER_SIZE:
             tls.sendRest()
 
-    return _reading(source.socket, received)
+    return reading(source.socket, received)

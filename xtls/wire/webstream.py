@@ -37,7 +37,7 @@ from xtls.wire.frames import (
 from xtls.wire.framing import FrameReader
 from xtls.wire.layered import LayeredTransport
 from xtls.wire.masking import nextMaskKey
-from xtls.wire.outflow import Buffer, Outflow
+from xtls.wire.outflow import Buffer
 
 __all__ = ["LONGEST_MESSAGE", "WebSocketStream"]
 
@@ -264,34 +264,6 @@ class WebSocketStream(LayeredTransport):
         What reads the peer's frames.
         """
         return self._reader
-
-    @property
-    def outflow(self) -> Outflow:
-        """
-        Where frames go.
-        """
-        return self._outflow
-
-    @property
-    def relaying(self) -> bool:
-        """
-        Whether octets are delivered now.
-        """
-        return not (self._paused or self.disconnecting)
-
-    @property
-    def gone(self) -> bool:
-        """
-        Whether the connection below has ended.
-        """
-        return self._lost
-
-    @property
-    def sending(self) -> bool:
-        """
-        Whether octets are sent now.
-        """
-        return self._writing
 
     def logPrefix(self) -> str:
         """

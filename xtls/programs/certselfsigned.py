@@ -1,0 +1,110 @@
+"""
+C{xtls cert self-signed}: a certificate for this machine, signed by its own key.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+
+from xtls.config.definitions import optionNamed
+from xtls.config.locations import defaultCertificatePath
+from xtls.config.modes import joinHostPort
+from xtls.config.options import TLSOptions
+from xtls.errors import OptionError
+from xtls.programs.certmaking import daysOf, refuseExisting, summary, writeNew
+from xtls.programs.commandline import SOURCE, CommandLine, Given, Word
+from xtls.programs.messages import thisCommand
+from xtls.programs.statuses import ExitStatus
+from xtls.trust.certificates import KeyPair, defaultNames, selfSigned, subjectAlternativeNames, toPEM
+
+__all__ = ["run"]
+
+_HELP: Final = """\
+Usage: xtls cert self-signed [options]
+
+Makes a certificate and its key, for this machine, in one file that you alone can read.
+
+"""
+
+_EXAMPLES: Final = """\
+
+Examples:
+  xtls cert self-signed
+  xtls cert self-signed --out=server.pem --name=example.org --name=192.0.2.1
+"""
+
+_LINE: Final = CommandLine(
+    [
+        Word("out", "where to write it", "FILE", "options", "the default certificate's place"),
+        Word(
+            "name",
+            "a host name or address that it is for",
+            "NAME",
+            "options",
+            "this machine's names and localhost",
+            repeatable=True,
+        ),
+        Word("days", "how long it is valid", "NUMBER", "options", "365"),
+        Word("force", "take the place of a file that is there", group="options"),
+        Word("help", "show this", group="options"),
+    ]
+)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """
+    Make the certificate.
+
+    @return: the exit status.
+    @raise OptionError: if the command line cannot be understood, or the file exists.
+    @raise CertificateFileError: if the file cannot be written.
+    """
+    given = _LINE.parse(arguments)
+    if given.has("help"):
+        print(_HELP + _LINE.help() + _EXAMPLES, end="")
+        return ExitStatus.OK
+    if given.arguments:
+        first = given.arguments[0]
+        raise OptionError("self-signed", SOURCE, f"takes no argument such as {first}; say --out={first}")
+    path = Path(given.last("out") or defaultCertificatePath()).expanduser().absolute()
+    refuseExisting(path, given.has("force"))
+    pair = _newPair(given)
+    writeNew(path, toPEM(pair), force=given.has("force"))
+    print(f"made {path}: a certificate and its key, which you alone can read")
+    print(summary(pair.certificate) + _next(path, pair.certificate), end="")
+    return ExitStatus.OK
+
+
+def _newPair(given: Given) -> KeyPair:
+    """
+    The certificate and its key.
+    """
+    days = daysOf(given, 365)
+    try:
+        return selfSigned(given.all("name") or defaultNames(), days=days)
+    except ValueError as e:
+        raise OptionError("name", SOURCE, str(e)) from None
+
+
+def _next(path: Path, certificate: x509.Certificate) -> str:
+    """
+    What to do with a new certificate.
+    """
+    cert, caCerts = (f"--{optionNamed(TLSOptions, each).name}" for each in ("cert", "caCerts"))
+    names = subjectAlternativeNames(certificate)
+    host = "localhost" if "localhost" in names else names[0].replace("*.", "host.")
+    where = shlex.quote(str(path))
+    isDefault = path == Path(defaultCertificatePath())
+    return (
+        "\nnext, a server in front of some service of yours, and a client that believes it:\n"
+        f"  twistd -n xtls --bind-tcp=0.0.0.0:10000 --forward=tcp:127.0.0.1:5900"
+        f"{'' if isDefault else f' {cert}={where}'}\n"
+        f"  {thisCommand()} attach ssl://{joinHostPort(host, 10000)}/ {caCerts}={where}\n"
+        "for clients on other machines, the certificate without its key:\n"
+        f"  {thisCommand()} cert show {where} --pem\n"
+    )

@@ -47,7 +47,7 @@ from tests.support.logs import recordLogs
 from xtls.config.options import Layer, TLSOptions, TLSVersion, TLSVersions, VerifyMode, resolve
 from xtls.errors import OptionError, PeerVerificationError
 from xtls.testing.authority import Authority
-from xtls.trust.certificates import KeyPair, selfSigned
+from xtls.trust.certificates import KeyPair, selfSigned, toPEM
 from xtls.trust.contexts import ClientConnectionCreator, ServerConnectionCreator, refusalOf
 from xtls.trust.verification import Reason
 
@@ -643,10 +643,121 @@ class SeveralCertificatesTests(SynchronousTestCase):
         for one of the client.  When this fails, the trap is gone from pyOpenSSL or OpenSSL.
         """
         plain = server(self, self.first)
-        strict = server(self, self.second, caData=AUTHORITY.pem)._context
-        plain._context.set_tlsext_servername_callback(lambda connection: connection.set_context(strict))
+        strict = server(self, self.second, caData=AUTHORITY.pem)._made.context
+        plain._made.context.set_tlsext_servername_callback(lambda connection: connection.set_context(strict))
         seen = handshake(client("b.test"), plain)
         self.assertTrue(seen.complete)
+
+
+class ReloadTests(SynchronousTestCase):
+    """
+    Creators that read their files again.
+    """
+
+    def setUp(self) -> None:
+        self.old, self.new = AUTHORITY.issue(NAME), AUTHORITY.issue(NAME)
+        self.path = saved(self, self.old)
+
+    def write(self, data: KeyPair | bytes, path: str | None = None) -> None:
+        """
+        Put something else in a file.
+        """
+        with open(path or self.path, "wb") as opened:
+            opened.write(data if isinstance(data, bytes) else toPEM(data))
+
+    def shown(self, creator: ServerConnectionCreator) -> x509.Certificate:
+        """
+        The certificate that a new connection shows.
+        """
+        seen = handshake(client(), creator)
+        certificate = seen.client.connection.get_peer_certificate()
+        assert certificate is not None
+        return certificate.to_cryptography()
+
+    def test_server(self) -> None:
+        """
+        After a reload new connections show the new certificate; one that was made before goes on with the
+        old one.
+        """
+        creator = ServerConnectionCreator.fromOptions(TLSOptions(cert=(self.path,)))
+        waiting = creator.serverConnectionForTLS(None)
+        self.write(self.new)
+        self.assertEqual(self.shown(creator), self.old.certificate)
+        creator.reload()
+        self.assertEqual(creator.certificates, (self.new.certificate,))
+        self.assertEqual(self.shown(creator), self.new.certificate)
+        seen = Handshake.between(client().clientConnectionForTLS(None), waiting)
+        self.assertTrue(seen.complete)
+        certificate = seen.client.connection.get_peer_certificate()
+        assert certificate is not None
+        self.assertEqual(certificate.to_cryptography(), self.old.certificate)
+
+    def test_broken(self) -> None:
+        """
+        What cannot be used is an error, and all stays as it was: a damaged file, none, or a key that is
+        another's.
+        """
+        creator = ServerConnectionCreator.fromOptions(TLSOptions(cert=(self.path,)))
+        mismatched = (
+            toPEM(self.new, includeKey=False) + toPEM(self.old)[len(toPEM(self.old, includeKey=False)) :]
+        )
+        for data in (b"damaged", b"", mismatched):
+            self.write(data)
+            error = self.assertRaises(OptionError, creator.reload)
+            self.assertEqual(error.option, "ssl-cert")
+            self.assertEqual(creator.certificates, (self.old.certificate,))
+            self.assertEqual(self.shown(creator), self.old.certificate)
+        os.unlink(self.path)
+        self.assertRaises(OptionError, creator.reload)
+        self.assertEqual(self.shown(creator), self.old.certificate)
+        self.write(self.new)
+        creator.reload()
+        self.assertEqual(self.shown(creator), self.new.certificate)
+
+    def test_authority(self) -> None:
+        """
+        The CAs for clients are read again too, and whether certificates are asked for stays as it is.
+        """
+        cas = saved(self, AUTHORITY.pem)
+        one = client(cert=(saved(self, GOOD_CLIENT),))
+        creator = ServerConnectionCreator.fromOptions(TLSOptions(cert=(self.path,), caCerts=cas))
+        self.assertTrue(handshake(one, creator).complete)
+        self.write(STRANGER.pem, cas)
+        creator.reload()
+        self.assertFalse(handshake(one, creator).complete)
+        for data in (b"", b"nothing"):
+            self.write(data, cas)
+            error = self.assertRaises(OptionError, creator.reload)
+            self.assertEqual(error.option, "ssl-ca-certs")
+            self.assertTrue(creator.certificateRequired and creator.certificateAsked)
+            self.assertFalse(handshake(client(), creator).complete)
+
+    def test_client(self) -> None:
+        """
+        A client reads its CAs again.
+        """
+        cas = saved(self, STRANGER.pem)
+        creator = ClientConnectionCreator.fromOptions(TLSOptions(caCerts=cas), NAME)
+        self.assertFalse(handshake(creator, server(self)).complete)
+        self.write(AUTHORITY.pem, cas)
+        creator.reload()
+        self.assertTrue(handshake(creator, server(self)).complete)
+        self.write(b"", cas)
+        self.assertRaises(OptionError, creator.reload)
+        self.assertTrue(handshake(creator, server(self)).complete)
+
+    def test_files(self) -> None:
+        """
+        A creator knows what it was made of.
+        """
+        cas = saved(self, AUTHORITY.pem)
+        creator = ServerConnectionCreator.fromOptions(TLSOptions(cert=(self.path,), caCerts=cas))
+        self.assertEqual(creator.files, (self.path, cas))
+        one = ClientConnectionCreator.fromOptions(TLSOptions(cert=(self.path,), caCerts=cas), NAME)
+        self.assertEqual(one.files, (self.path, cas))
+        self.assertEqual(client(serverVerifyMode=VerifyMode.NONE).files, ())
+        self.patch(os, "environ", {"SSL_CERT_FILE": cas})
+        self.assertEqual(client(caCerts="default").files, (cas,))
 
 
 class ApplicationProtocolTests(SynchronousTestCase):

@@ -106,8 +106,7 @@ class FastPathTests(SynchronousTestCase):
         class Other(ServerConnectionCreator):
             pass
 
-        own: Any = self.scene.factory.port.tls
-        self.assertIsNone(self.of(tls=Other(own._context)))
+        self.assertIsNone(self.of(tls=Other(TLSOptions(cert=(serverFile(self),)))))
 
     def test_pages(self) -> None:
         """
@@ -170,5 +169,3 @@ class FastPathTests(SynchronousTestCase):
             assert fast is not None
             self.assertEqual(fast.path, path)
             self.assertFalse(fast.decided)
-
-

@@ -10,11 +10,11 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.handshakes import saved
-from xtls.config.options import TLSOptions
+from xtls.config.options import Side, TLSOptions
 from xtls.errors import CertificateFileError, OptionError
 from xtls.testing.authority import Authority
 from xtls.trust.certificates import KeyPair, loadKeyPair, toPEM
-from xtls.trust.keypairs import clientKeyPair, serverKeyPairs
+from xtls.trust.keypairs import clientKeyPair, keyPairFiles, serverKeyPairs
 
 AUTHORITY = Authority()
 ONE, TWO = AUTHORITY.issue("one.test"), AUTHORITY.issue("two.test")
@@ -191,3 +191,39 @@ class ClientKeyPairTests(SynchronousTestCase):
         ):
             error = self.assertRaises(OptionError, clientKeyPair, options)
             self.assertEqual(error.option, option)
+
+
+class KeyPairFilesTests(SynchronousTestCase):
+    """
+    The files that certificates and keys come from.
+    """
+
+    def test_named(self) -> None:
+        """
+        Files that were named, each once, and the passphrase's; on either side.
+        """
+        for side in (Side.SERVER, Side.CLIENT):
+            options = TLSOptions(cert=("/a", "/b", "/a"), key="/k", keyPassword="file:~/p")
+            expected = ("/a", "/b", "/k", str(Path("~/p").expanduser()))
+            self.assertEqual(keyPairFiles(options, side, {}), expected)
+        options = TLSOptions(cert=("/a",), key="/a", keyPassword="env:file")
+        self.assertEqual(keyPairFiles(options, Side.CLIENT, {}), ("/a",))
+
+    def test_automatic(self) -> None:
+        """
+        The default certificate of a server is the file that was found, and the key beside it; a client has
+        none.
+        """
+        directory = Path(self.mktemp())
+        directory.mkdir()
+        environ = {"XTLS_SSL_CERT_PATHS": str(directory)}
+        options = TLSOptions(cert=("auto",))
+        self.assertEqual(keyPairFiles(options, Side.SERVER, environ), ())
+        path = directory / "ssl-cert.pem"
+        path.write_bytes(toPEM(ONE))
+        self.assertEqual(keyPairFiles(options, Side.SERVER, environ), (str(path),))
+        self.assertEqual(keyPairFiles(options, Side.CLIENT, environ), ())
+        (directory / "ssl-key.pem").write_bytes(keyOf(ONE))
+        self.assertEqual(
+            keyPairFiles(options, Side.SERVER, environ), (str(path), str(directory / "ssl-key.pem"))
+        )

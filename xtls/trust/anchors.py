@@ -61,12 +61,21 @@ class TrustAnchors:
     @ivar revocations: the revocation lists that came with them.
     @ivar files: the system's, as files in PEM.
     @ivar directories: the system's, as directories that OpenSSL looks into by hash.
+    @ivar read: the files and directories that the user's were read from.
     """
 
     certificates: tuple[x509.Certificate, ...] = ()
     revocations: tuple[x509.CertificateRevocationList, ...] = ()
     files: tuple[str, ...] = ()
     directories: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """
+        All files and directories that anchors come from.
+        """
+        return (*self.read, *self.files, *self.directories)
 
     @property
     def system(self) -> bool:
@@ -117,7 +126,7 @@ def trustAnchors(options: TLSOptions, side: Side, environ: Mapping[str, str] | N
         raise options.error("caCerts", f"{path}: {e}") from None
     if not found[0]:
         raise options.error("caCerts", f"{path}: no certificate in it")
-    return _anchors([*certificates, *found[0]], [*revocations, *found[1]])
+    return _anchors([*certificates, *found[0]], [*revocations, *found[1]], read=(path,))
 
 
 _Found = tuple[list[x509.Certificate], list[x509.CertificateRevocationList]]
@@ -128,11 +137,12 @@ def _anchors(
     revocations: list[x509.CertificateRevocationList],
     files: tuple[str, ...] = (),
     directories: tuple[str, ...] = (),
+    read: tuple[str, ...] = (),
 ) -> TrustAnchors:
     """
     Each anchor once, in the order in which they were given.
     """
-    return TrustAnchors(tuple(dict.fromkeys(certificates)), tuple(revocations), files, directories)
+    return TrustAnchors(tuple(dict.fromkeys(certificates)), tuple(revocations), files, directories, read)
 
 
 def _parse(data: bytes) -> _Found:

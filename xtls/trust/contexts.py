@@ -1,8 +1,10 @@
 """
-OpenSSL contexts from options, and the connection creators that Twisted calls contextFactory.
+The connection creators that Twisted calls contextFactory.
 
-The only place that makes contexts.  A creator has one context (a server, one for each certificate), made
-when the creator is, so that every mistake in the options shows before the first connection.
+A creator has one context (a server, one for each certificate), made when the creator is, so that every
+mistake in the options shows before the first connection.  L{reload<ServerConnectionCreator.reload>} makes
+them anew of the same options, whose files may say something else by now: what is new is taken in one step, or
+not at all.
 
 The creators work under xtls's own transport, and under Twisted's (C{listenSSL}, C{connectSSL},
 C{wrapClientTLS}, autobahn's C{contextFactory}).  They need nothing of either: whom to believe is decided in
@@ -12,150 +14,28 @@ octet of the application.
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from cryptography import x509
 from OpenSSL import SSL
-from OpenSSL.crypto import X509, X509Store
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IOpenSSLServerConnectionCreator
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from xtls.config.options import Side, TLSOptions, VerifyMode, optionNamed
 from xtls.trust.anchors import TrustAnchors, trustAnchors
-from xtls.trust.certificates import KeyPair
-from xtls.trust.keypairs import clientKeyPair, serverKeyPairs
+from xtls.trust.keypairs import clientKeyPair, keyPairFiles, serverKeyPairs
 from xtls.trust.names import ReferenceIdentifier
-from xtls.trust.sentences import called
+from xtls.trust.newcontext import believe, newContext, serverContext
 from xtls.trust.sni import NameTable
 from xtls.trust.verification import Policy
 from xtls.trust.verifier import Verifier, introduce, refusalOf
 
-__all__ = ["DEFAULT_CIPHERS", "ClientConnectionCreator", "ServerConnectionCreator", "refusalOf"]
+__all__ = ["ClientConnectionCreator", "ServerConnectionCreator", "refusalOf"]
 
 _log = Logger()
-
-#: The suites of TLS 1.2 (RFC 9325, section 4.2): ephemeral keys and authenticated encryption.
-DEFAULT_CIPHERS: Final = ":".join(
-    f"ECDHE-{signature}-{cipher}"
-    for cipher in ("AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305")
-    for signature in ("ECDSA", "RSA")
-)
-
-#: What no list of suites may bring in, in OpenSSL's words: suites in which no certificate is shown, or which
-#: do not encrypt.
-_NEVER: Final = "!aNULL:!eNULL:!PSK:!SRP"
-
-#: SSL_MODE_NO_AUTO_CHAIN (openssl/ssl.h): send the chain of the file, and never one made up of trust anchors.
-_NO_AUTO_CHAIN: Final = 0x8
-
-#: Within which a session may be resumed (without one, OpenSSL resumes none that has a client certificate).
-#: Tickets are bound to their context anyway, by its keys.
-_SESSION_ID: Final = b"xtls"
-
-#: How long a session may be resumed, in seconds.
-_SESSION_LIFETIME: Final = 3600
-
-
-def _newContext(options: TLSOptions, method: int, pair: KeyPair | None, alpn: Sequence[bytes]) -> SSL.Context:
-    """
-    Make a context: all but whom it believes.
-
-    @param pair: the certificate that it shows, if any.
-    """
-    context = SSL.Context(method)
-    versions = options.versions()
-    context.set_min_proto_version(int(versions.minimum))
-    context.set_max_proto_version(int(versions.maximum))
-    flags = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION
-    if "NO_TICKET" in options.options:
-        flags |= SSL.OP_NO_TICKET
-    if "CIPHER_SERVER_PREFERENCE" in options.options:
-        flags |= SSL.OP_CIPHER_SERVER_PREFERENCE
-    context.set_options(flags)
-    context.set_mode(SSL.MODE_RELEASE_BUFFERS | _NO_AUTO_CHAIN)
-    try:
-        context.set_cipher_list(f"{options.ciphers or DEFAULT_CIPHERS}:{_NEVER}".encode("ascii"))
-    except SSL.Error as e:
-        raise options.error("ciphers", f"OpenSSL knows no such suites ({_reason(e)})") from None
-    if pair is not None:
-        _show(context, pair, options)
-    if alpn and method == SSL.TLS_CLIENT_METHOD:
-        context.set_alpn_protos(list(alpn))
-    elif alpn:
-        context.set_alpn_select_callback(_protocolChooser(tuple(alpn)))
-    return context
-
-
-def _reason(error: SSL.Error) -> str:
-    """
-    What OpenSSL says is wrong.
-    """
-    queue = error.args[0] if error.args else None
-    return str(queue[-1][-1]) if queue else "without a reason"
-
-
-def _show(context: SSL.Context, pair: KeyPair, options: TLSOptions) -> None:
-    """
-    Have a context show a certificate, with its whole chain.
-    """
-    try:
-        context.use_certificate(pair.certificate)
-        context.use_privatekey(pair.key)
-        context.check_privatekey()
-        for each in pair.chain:
-            context.add_extra_chain_cert(each)
-    except SSL.Error as e:
-        subject = called(pair.certificate.subject)
-        raise options.error("cert", f"OpenSSL does not take that of {subject}: {_reason(e)}") from None
-
-
-def _protocolChooser(spoken: tuple[bytes, ...]) -> Callable[[SSL.Connection, list[bytes]], bytes]:
-    """
-    Make the callback that chooses an application protocol (RFC 7301, section 3.2).
-    """
-
-    def choose(connection: SSL.Connection, offered: list[bytes]) -> bytes:
-        for each in spoken:
-            if each in offered:
-                return each
-        # pyOpenSSL raises this out of do_handshake, after the alert is written: there is no other way to it
-        raise SSL.Error([("SSL routines", "", "no application protocol")])
-
-    return choose
-
-
-def _believe(context: SSL.Context, anchors: TrustAnchors, options: TLSOptions) -> None:
-    """
-    Have a context believe the anchors, and nobody else.
-    """
-    flags = ssl.VERIFY_X509_TRUSTED_FIRST
-    for name in options.verifyFlags:
-        flags |= getattr(ssl, f"VERIFY_{name}")
-    if anchors.certificates:
-        # what the user named is believed, be it a root or not: an intermediate, or the very certificate
-        flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    if anchors.revocations:
-        flags |= ssl.VERIFY_CRL_CHECK_LEAF
-    elif flags & ssl.VERIFY_CRL_CHECK_LEAF and not anchors.system:
-        raise options.error("verifyFlags", "there is no revocation list among the CAs that were named")
-    # a context that was just made has one
-    store = cast("X509Store", context.get_cert_store())
-    store.set_flags(flags)
-    for certificate in anchors.certificates:
-        store.add_cert(X509.from_cryptography(certificate))
-    for revocations in anchors.revocations:
-        store.add_crl(revocations)
-    try:
-        for path in anchors.files:
-            context.load_verify_locations(path)
-        for path in anchors.directories:
-            context.load_verify_locations(None, path)
-    except SSL.Error as e:
-        raise options.error("caCerts", f"the system's certificates cannot be read ({_reason(e)})") from None
 
 
 def _reference(options: TLSOptions, host: str, required: bool) -> ReferenceIdentifier | None:
@@ -206,23 +86,62 @@ class _Warning:
         _log.warn(self.message, host=self.host, option=name, source=self.options.source(self.attribute))
 
 
+@dataclass(frozen=True)
+class _Client:
+    """
+    What a client's connections are made of.
+
+    @ivar context: what they have in common.
+    @ivar serverName: the name to ask the server for, if any (RFC 6066, section 3).
+    @ivar warning: what to log with each connection, if there is anything to warn of.
+    @ivar files: what all this was read from.
+    """
+
+    context: SSL.Context
+    serverName: bytes | None
+    warning: _Warning | None
+    files: tuple[str, ...]
+
+
+def _client(options: TLSOptions, host: str, alpn: Sequence[bytes]) -> _Client:
+    """
+    Make what a client's connections are made of.
+
+    @raise OptionError: if the options cannot be used.
+    """
+    verified = options.serverVerifyMode is not VerifyMode.NONE
+    reference = _reference(options, host, required=verified and options.checkHostname)
+    context = newContext(options, SSL.TLS_CLIENT_METHOD, clientKeyPair(options), alpn)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    warning = None
+    anchors = TrustAnchors()
+    if verified:
+        anchors = trustAnchors(options, Side.CLIENT)
+        believe(context, anchors, options)
+        # a server always presents a certificate: where it is optional, it is as good as required
+        policy = Policy(reference if options.checkHostname else None, anchors.given)
+        context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, Verifier(policy))
+        if anchors.system and not options.checkHostname:
+            warning = _Warning(_ANYBODY, host, options, "checkHostname")
+    else:
+        context.set_verify(SSL.VERIFY_NONE, None)
+        warning = _Warning(_UNVERIFIED, host, options, "serverVerifyMode")
+    files = (*keyPairFiles(options, Side.CLIENT), *anchors.paths)
+    return _Client(context, None if reference is None else reference.serverName, warning, files)
+
+
 @implementer(IOpenSSLClientConnectionCreator)
 class ClientConnectionCreator:
     """
     Makes the TLS connections of a client to one server.
     """
 
-    def __init__(
-        self, context: SSL.Context, serverName: bytes | None, warning: _Warning | None = None
-    ) -> None:
+    def __init__(self, options: TLSOptions, host: str, alpn: Sequence[bytes] = ()) -> None:
         """
-        @param context: what the connections have in common.
-        @param serverName: the name to ask the server for, if any (RFC 6066, section 3).
-        @param warning: what to log with each connection, if there is anything to warn of.
+        See L{fromOptions}.
         """
-        self._context = context
-        self._serverName = serverName
-        self._warning = warning
+        self._said = (options, host, tuple(alpn))
+        self._made = _client(*self._said)
 
     @classmethod
     def fromOptions(
@@ -235,23 +154,22 @@ class ClientConnectionCreator:
         @param alpn: application protocols to offer (RFC 7301).
         @raise OptionError: if the options cannot be used.
         """
-        verified = options.serverVerifyMode is not VerifyMode.NONE
-        reference = _reference(options, host, required=verified and options.checkHostname)
-        context = _newContext(options, SSL.TLS_CLIENT_METHOD, clientKeyPair(options), alpn)
-        context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-        warning = None
-        if verified:
-            anchors = trustAnchors(options, Side.CLIENT)
-            _believe(context, anchors, options)
-            # a server always presents a certificate: where it is optional, it is as good as required
-            policy = Policy(reference if options.checkHostname else None, anchors.given)
-            context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, Verifier(policy))
-            if anchors.system and not options.checkHostname:
-                warning = _Warning(_ANYBODY, host, options, "checkHostname")
-        else:
-            context.set_verify(SSL.VERIFY_NONE, None)
-            warning = _Warning(_UNVERIFIED, host, options, "serverVerifyMode")
-        return cls(context, None if reference is None else reference.serverName, warning)
+        return cls(options, host, alpn)
+
+    def reload(self) -> None:
+        """
+        Read everything again, for the connections that are made from now on.
+
+        @raise OptionError: if it cannot be used any more; then all is as before.
+        """
+        self._made = _client(*self._said)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """
+        The files and directories that were read.
+        """
+        return self._made.files
 
     def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
         """
@@ -259,13 +177,14 @@ class ClientConnectionCreator:
 
         @param tlsProtocol: the transport that will drive it.
         """
-        connection = SSL.Connection(self._context, None)
+        made = self._made
+        connection = SSL.Connection(made.context, None)
         introduce(connection, tlsProtocol)
         connection.set_connect_state()
-        if self._serverName is not None:
-            connection.set_tlsext_host_name(self._serverName)
-        if self._warning is not None:
-            self._warning.give()
+        if made.serverName is not None:
+            connection.set_tlsext_host_name(made.serverName)
+        if made.warning is not None:
+            made.warning.give()
         return connection
 
 
@@ -295,17 +214,61 @@ def _clientVerification(options: TLSOptions) -> tuple[TrustAnchors, int]:
     return anchors, SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
 
 
+@dataclass(frozen=True)
+class _Server:
+    """
+    What a server's connections are made of.
+
+    @ivar context: that of the first certificate, with which every connection begins.
+    @ivar certificates: what is shown, the first one first.
+    @ivar files: what all this was read from.
+    @ivar mode: OpenSSL's verify mode.
+    """
+
+    context: SSL.Context
+    certificates: tuple[x509.Certificate, ...]
+    files: tuple[str, ...]
+    mode: int
+
+
+def _server(options: TLSOptions, alpn: Sequence[bytes]) -> _Server:
+    """
+    Make what a server's connections are made of.
+
+    @raise OptionError: if the options cannot be used.
+    """
+    anchors, mode = _clientVerification(options)
+    verifier = Verifier(Policy(use="a client")) if mode else None
+    entries: list[tuple[x509.Certificate, SSL.Context]] = []
+    for pair in serverKeyPairs(options):
+        context = serverContext(options, pair, alpn)
+        context.set_verify(mode, verifier)
+        if mode:
+            # a resumption shows no certificate, and under TLS 1.3 brings a ticket for the next one
+            context.set_options(SSL.OP_NO_TICKET)
+            believe(context, anchors, options)
+            for each in anchors.certificates:
+                context.add_client_ca(each)
+        entries.append((pair.certificate, context))
+    first = entries[0][1]
+    if len(entries) > 1:
+        first.set_tlsext_servername_callback(_contextChooser(NameTable(entries), mode, verifier))
+    files = (*keyPairFiles(options, Side.SERVER), *anchors.paths)
+    return _Server(first, tuple(each for each, _ in entries), files, mode)
+
+
 @implementer(IOpenSSLServerConnectionCreator)
 class ServerConnectionCreator:
     """
     Makes the TLS connections of a server.
     """
 
-    def __init__(self, context: SSL.Context) -> None:
+    def __init__(self, options: TLSOptions, alpn: Sequence[bytes] = ()) -> None:
         """
-        @param context: that of the first certificate, with which every connection begins.
+        See L{fromOptions}.
         """
-        self._context = context
+        self._said = (options, tuple(alpn))
+        self._made = _server(*self._said)
 
     @classmethod
     def fromOptions(cls, options: TLSOptions, alpn: Sequence[bytes] = ()) -> ServerConnectionCreator:
@@ -316,40 +279,46 @@ class ServerConnectionCreator:
             only others is refused (RFC 7301, section 3.2).  Without any, its offer is not looked at.
         @raise OptionError: if the options cannot be used.
         """
-        anchors, mode = _clientVerification(options)
-        verifier = Verifier(Policy(use="a client")) if mode else None
-        entries: list[tuple[x509.Certificate, SSL.Context]] = []
-        for pair in serverKeyPairs(options):
-            context = _newContext(options, SSL.TLS_SERVER_METHOD, pair, alpn)
-            context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-            context.set_session_id(_SESSION_ID)
-            context.set_timeout(_SESSION_LIFETIME)
-            context.set_verify(mode, verifier)
-            if mode:
-                # a resumption shows no certificate, and under TLS 1.3 brings a ticket for the next one
-                context.set_options(SSL.OP_NO_TICKET)
-                _believe(context, anchors, options)
-                for each in anchors.certificates:
-                    context.add_client_ca(each)
-            entries.append((pair.certificate, context))
-        first = entries[0][1]
-        if len(entries) > 1:
-            first.set_tlsext_servername_callback(_contextChooser(NameTable(entries), mode, verifier))
-        return cls(first)
+        return cls(options, alpn)
+
+    def reload(self) -> None:
+        """
+        Read everything again, for the connections that are made from now on: those that are there go on as
+        they are, and so do those that are shaking hands.
+
+        Whether certificates are asked of clients is in the options and not in files, so no reload changes it.
+
+        @raise OptionError: if it cannot be used any more; then all is as before.
+        """
+        self._made = _server(*self._said)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """
+        The files and directories that were read.
+        """
+        return self._made.files
+
+    @property
+    def certificates(self) -> tuple[x509.Certificate, ...]:
+        """
+        The certificates that are shown, that of who asks for no name first.
+        """
+        return self._made.certificates
 
     @property
     def certificateRequired(self) -> bool:
         """
         Whether a client must show a certificate.
         """
-        return bool(self._context.get_verify_mode() & SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
+        return bool(self._made.mode & SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
 
     @property
     def certificateAsked(self) -> bool:
         """
         Whether a client is asked for a certificate.
         """
-        return self._context.get_verify_mode() != SSL.VERIFY_NONE
+        return self._made.mode != SSL.VERIFY_NONE
 
     def serverConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
         """
@@ -357,7 +326,7 @@ class ServerConnectionCreator:
 
         @param tlsProtocol: the transport that will drive it.
         """
-        connection = SSL.Connection(self._context, None)
+        connection = SSL.Connection(self._made.context, None)
         introduce(connection, tlsProtocol)
         connection.set_accept_state()
         return connection

@@ -4,11 +4,12 @@ The certificates and keys that the options name, for a server and for a client.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 from xtls.config.definitions import optionNamed
 from xtls.config.locations import defaultCertificatePath, findDefaultCertificate, keyBeside
-from xtls.config.options import TLSOptions
+from xtls.config.options import Side, TLSOptions
 from xtls.errors import CertificateFileError, OptionError
 from xtls.trust.certificates import (
     NO_KEY,
@@ -19,7 +20,7 @@ from xtls.trust.certificates import (
     loadKeyPair,
 )
 
-__all__ = ["AUTOMATIC", "clientKeyPair", "serverKeyPairs"]
+__all__ = ["AUTOMATIC", "clientKeyPair", "keyPairFiles", "serverKeyPairs"]
 
 #: The word for the default certificate.
 AUTOMATIC = "auto"
@@ -103,3 +104,28 @@ def clientKeyPair(options: TLSOptions) -> KeyPair | None:
             raise options.error("key", "a key without a certificate: name that too")
         return None
     return _load(options, named[0], options.key)
+
+
+def keyPairFiles(
+    options: TLSOptions, side: Side, environ: Mapping[str, str] | None = None
+) -> tuple[str, ...]:
+    """
+    The files that certificates and keys were read from.
+
+    @param side: the default certificate is for servers only.
+    @param environ: the environment; by default, that of the process.
+    """
+    files = []
+    for path in options.cert:
+        if path != AUTOMATIC:
+            files.append(path)
+            continue
+        found = findDefaultCertificate(environ) if side is Side.SERVER else None
+        if found is not None:
+            files.extend(str(each) for each in (found, keyBeside(found)) if each is not None)
+    if options.key:
+        files.append(options.key)
+    kind, _, place = options.keyPassword.partition(":")
+    if kind == "file":
+        files.append(os.path.expanduser(place))
+    return tuple(dict.fromkeys(files))

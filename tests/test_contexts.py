@@ -759,6 +759,22 @@ class ReloadTests(SynchronousTestCase):
         self.patch(os, "environ", {"SSL_CERT_FILE": cas})
         self.assertEqual(client(caCerts="default").files, (cas,))
 
+    def test_contents(self) -> None:
+        """
+        It knows what it shows, with what, and whom it believes.
+        """
+        pair = AUTHORITY.intermediate().issue(NAME)
+        path, cas = saved(self, toPEM(pair)), saved(self, AUTHORITY.pem)
+        options = TLSOptions(cert=(path,), caCerts=cas)
+        for creator in (
+            ServerConnectionCreator.fromOptions(options),
+            ClientConnectionCreator.fromOptions(options, NAME),
+        ):
+            self.assertEqual(creator.certificates, (pair.certificate,))
+            self.assertEqual(creator.chain, pair.chain)
+            self.assertEqual(creator.anchors.certificates, (AUTHORITY.certificate,))
+        self.assertEqual(client(serverVerifyMode=VerifyMode.NONE).certificates, ())
+
 
 class ApplicationProtocolTests(SynchronousTestCase):
     """

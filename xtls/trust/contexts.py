@@ -26,6 +26,7 @@ from zope.interface import implementer
 
 from xtls.config.options import Side, TLSOptions, VerifyMode, optionNamed
 from xtls.trust.anchors import TrustAnchors, trustAnchors
+from xtls.trust.certificates import KeyPair
 from xtls.trust.keypairs import clientKeyPair, keyPairFiles, serverKeyPairs
 from xtls.trust.names import ReferenceIdentifier
 from xtls.trust.newcontext import believe, newContext, serverContext
@@ -87,20 +88,34 @@ class _Warning:
 
 
 @dataclass(frozen=True)
-class _Client:
+class _Made:
     """
-    What a client's connections are made of.
+    What connections are made of.
 
-    @ivar context: what they have in common.
-    @ivar serverName: the name to ask the server for, if any (RFC 6066, section 3).
-    @ivar warning: what to log with each connection, if there is anything to warn of.
+    @ivar context: what they have in common; for a server, that of the first certificate, with which every
+        connection begins.
     @ivar files: what all this was read from.
+    @ivar pairs: what is shown, the first one first.
+    @ivar anchors: who is believed.
     """
 
     context: SSL.Context
+    files: tuple[str, ...]
+    pairs: tuple[KeyPair, ...]
+    anchors: TrustAnchors
+
+
+@dataclass(frozen=True)
+class _Client(_Made):
+    """
+    What a client's connections are made of.
+
+    @ivar serverName: the name to ask the server for, if any (RFC 6066, section 3).
+    @ivar warning: what to log with each connection, if there is anything to warn of.
+    """
+
     serverName: bytes | None
     warning: _Warning | None
-    files: tuple[str, ...]
 
 
 def _client(options: TLSOptions, host: str, alpn: Sequence[bytes]) -> _Client:
@@ -111,7 +126,8 @@ def _client(options: TLSOptions, host: str, alpn: Sequence[bytes]) -> _Client:
     """
     verified = options.serverVerifyMode is not VerifyMode.NONE
     reference = _reference(options, host, required=verified and options.checkHostname)
-    context = newContext(options, SSL.TLS_CLIENT_METHOD, clientKeyPair(options), alpn)
+    pair = clientKeyPair(options)
+    context = newContext(options, SSL.TLS_CLIENT_METHOD, pair, alpn)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     warning = None
     anchors = TrustAnchors()
@@ -127,14 +143,53 @@ def _client(options: TLSOptions, host: str, alpn: Sequence[bytes]) -> _Client:
         context.set_verify(SSL.VERIFY_NONE, None)
         warning = _Warning(_UNVERIFIED, host, options, "serverVerifyMode")
     files = (*keyPairFiles(options, Side.CLIENT), *anchors.paths)
-    return _Client(context, None if reference is None else reference.serverName, warning, files)
+    name = None if reference is None else reference.serverName
+    return _Client(context, files, () if pair is None else (pair,), anchors, name, warning)
+
+
+class _Creator:
+    """
+    What creators say of what they were made of.
+    """
+
+    _made: _Made
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """
+        The files and directories that were read.
+        """
+        return self._made.files
+
+    @property
+    def certificates(self) -> tuple[x509.Certificate, ...]:
+        """
+        The certificates that are shown, that of who asks for no name first.
+        """
+        return tuple(pair.certificate for pair in self._made.pairs)
+
+    @property
+    def chain(self) -> tuple[x509.Certificate, ...]:
+        """
+        The other certificates that are sent with them.
+        """
+        return tuple(dict.fromkeys(each for pair in self._made.pairs for each in pair.chain))
+
+    @property
+    def anchors(self) -> TrustAnchors:
+        """
+        Whom it believes.
+        """
+        return self._made.anchors
 
 
 @implementer(IOpenSSLClientConnectionCreator)
-class ClientConnectionCreator:
+class ClientConnectionCreator(_Creator):
     """
     Makes the TLS connections of a client to one server.
     """
+
+    _made: _Client
 
     def __init__(self, options: TLSOptions, host: str, alpn: Sequence[bytes] = ()) -> None:
         """
@@ -163,13 +218,6 @@ class ClientConnectionCreator:
         @raise OptionError: if it cannot be used any more; then all is as before.
         """
         self._made = _client(*self._said)
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """
-        The files and directories that were read.
-        """
-        return self._made.files
 
     def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
         """
@@ -215,19 +263,13 @@ def _clientVerification(options: TLSOptions) -> tuple[TrustAnchors, int]:
 
 
 @dataclass(frozen=True)
-class _Server:
+class _Server(_Made):
     """
     What a server's connections are made of.
 
-    @ivar context: that of the first certificate, with which every connection begins.
-    @ivar certificates: what is shown, the first one first.
-    @ivar files: what all this was read from.
     @ivar mode: OpenSSL's verify mode.
     """
 
-    context: SSL.Context
-    certificates: tuple[x509.Certificate, ...]
-    files: tuple[str, ...]
     mode: int
 
 
@@ -240,7 +282,8 @@ def _server(options: TLSOptions, alpn: Sequence[bytes]) -> _Server:
     anchors, mode = _clientVerification(options)
     verifier = Verifier(Policy(use="a client")) if mode else None
     entries: list[tuple[x509.Certificate, SSL.Context]] = []
-    for pair in serverKeyPairs(options):
+    pairs = serverKeyPairs(options)
+    for pair in pairs:
         context = serverContext(options, pair, alpn)
         context.set_verify(mode, verifier)
         if mode:
@@ -254,14 +297,16 @@ def _server(options: TLSOptions, alpn: Sequence[bytes]) -> _Server:
     if len(entries) > 1:
         first.set_tlsext_servername_callback(_contextChooser(NameTable(entries), mode, verifier))
     files = (*keyPairFiles(options, Side.SERVER), *anchors.paths)
-    return _Server(first, tuple(each for each, _ in entries), files, mode)
+    return _Server(first, files, pairs, anchors, mode)
 
 
 @implementer(IOpenSSLServerConnectionCreator)
-class ServerConnectionCreator:
+class ServerConnectionCreator(_Creator):
     """
     Makes the TLS connections of a server.
     """
+
+    _made: _Server
 
     def __init__(self, options: TLSOptions, alpn: Sequence[bytes] = ()) -> None:
         """
@@ -291,20 +336,6 @@ class ServerConnectionCreator:
         @raise OptionError: if it cannot be used any more; then all is as before.
         """
         self._made = _server(*self._said)
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """
-        The files and directories that were read.
-        """
-        return self._made.files
-
-    @property
-    def certificates(self) -> tuple[x509.Certificate, ...]:
-        """
-        The certificates that are shown, that of who asks for no name first.
-        """
-        return self._made.certificates
 
     @property
     def certificateRequired(self) -> bool:

@@ -31,8 +31,9 @@ from benchmarks.processes import StartError, share
 from benchmarks.report import report
 from benchmarks.results import Result, fromJSON, remarks, tables
 from benchmarks.rounds import perform
-from xtls.trust.certificates import PrivateKey, selfSigned, toPEM
+from xtls.trust.certificates import PrivateKey, toPEM
 from xtls.trust.files import writePrivate
+from xtls.trust.issuing import selfSigned
 
 
 def tell(text: str) -> None:

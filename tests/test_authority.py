@@ -14,7 +14,8 @@ from OpenSSL.crypto import X509, X509Store, X509StoreContext, X509StoreContextEr
 from twisted.trial.unittest import SynchronousTestCase
 
 from xtls.testing.authority import Authority, Details
-from xtls.trust.certificates import KeyPair, parseCertificates, selfSigned, subjectAlternativeNames
+from xtls.trust.certificates import KeyPair, parseCertificates, subjectAlternativeNames
+from xtls.trust.issuing import selfSigned
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
 

@@ -1,12 +1,10 @@
 """
-Certificates and keys: reading, making, writing.
+Certificates and keys: reading and writing.
 """
 
 from __future__ import annotations
 
-import socket
 import warnings
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from cryptography import x509
@@ -17,30 +15,27 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
 )
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from OpenSSL.crypto import X509, X509Store, X509StoreContext, X509StoreFlags
+from OpenSSL.crypto import X509
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.handshakes import saved
 from xtls.errors import CertificateFileError
 from xtls.testing.authority import Authority
 from xtls.trust import certificates
+from xtls.trust.alternatives import generalName
 from xtls.trust.certificates import (
     KeyPair,
     PrivateKey,
-    defaultNames,
-    ensureDefaultCertificate,
     fingerprint,
-    generalName,
     holdsKey,
     loadCertificates,
     loadKeyPair,
     parseCertificates,
-    selfSigned,
     subjectAlternativeNames,
     toPEM,
     writePrivate,
 )
+from xtls.trust.issuing import selfSigned
 
 AUTHORITY = Authority()
 PAIR = AUTHORITY.issue("a.test")
@@ -320,139 +315,6 @@ class WritingTests(SynchronousTestCase):
         encoded[encoded.index(bytes.fromhex("0603551d25")) + 4] = 0x11
         twice = x509.load_der_x509_certificate(bytes(encoded))
         self.assertRaises(ValueError, subjectAlternativeNames, twice)
-
-
-class SelfSignedTests(SynchronousTestCase):
-    """
-    Making certificates.
-    """
-
-    now = datetime(2026, 2, 28, 12, 0, 0, 123456, tzinfo=timezone.utc)
-
-    def test_contents(self) -> None:
-        """
-        It is for the names, on P-256, for a server and no authority, and valid from an hour ago.
-        """
-        pair = selfSigned(["Bücher.test", "*.a.test", "127.0.0.1", "::1"], now=self.now)
-        certificate = pair.certificate
-        names = ("xn--bcher-kva.test", "*.a.test", "127.0.0.1", "::1")
-        self.assertEqual(subjectAlternativeNames(certificate), names)
-        self.assertEqual(certificate.subject.rfc4514_string(), "CN=xn--bcher-kva.test")
-        self.assertEqual(certificate.issuer, certificate.subject)
-        public = certificate.public_key()
-        assert isinstance(public, ec.EllipticCurvePublicKey)
-        self.assertEqual(public.curve.name, "secp256r1")
-        start = self.now.replace(microsecond=0)
-        self.assertEqual(certificate.not_valid_before_utc, start - timedelta(hours=1))
-        self.assertEqual(certificate.not_valid_after_utc, start + timedelta(days=365))
-        self.assertEqual(pair.chain, ())
-
-    def test_extensions(self) -> None:
-        """
-        It says what its key is for, and which key that is (RFC 5280, section 4.2.1).
-        """
-        found = selfSigned(["a.test"]).certificate.extensions
-        constraints = found.get_extension_for_class(x509.BasicConstraints)
-        self.assertEqual(
-            (constraints.critical, constraints.value), (True, x509.BasicConstraints(False, None))
-        )
-        usage = found.get_extension_for_class(x509.ExtendedKeyUsage).value
-        self.assertEqual(usage, x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]))
-        may = found.get_extension_for_class(x509.KeyUsage)
-        self.assertTrue(may.critical and may.value.digital_signature)
-        self.assertFalse(may.value.key_cert_sign or may.value.crl_sign or may.value.key_encipherment)
-        subject = found.get_extension_for_class(x509.SubjectKeyIdentifier).value
-        issuer = found.get_extension_for_class(x509.AuthorityKeyIdentifier).value
-        self.assertEqual(subject.key_identifier, issuer.key_identifier)
-
-    def test_strict(self) -> None:
-        """
-        It keeps to RFC 5280 to the letter, as Python's and other clients demand.
-        """
-        store = X509Store()
-        certificate = X509.from_cryptography(selfSigned(["a.test"]).certificate)
-        store.add_cert(certificate)
-        store.set_flags(X509StoreFlags.X509_STRICT)
-        X509StoreContext(store, certificate).verify_certificate()
-
-    def test_serial(self) -> None:
-        """
-        No two have one serial number.
-        """
-        numbers = {selfSigned(["a.test"], key=PAIR.key).certificate.serial_number for _ in range(5)}
-        self.assertEqual(len(numbers), 5)
-        self.assertGreater(min(numbers), 1 << 64)
-
-    def test_choices(self) -> None:
-        """
-        Key, days and Common Name may be chosen; a long name is cut for the Common Name.
-        """
-        pair = selfSigned(["a.test"], days=1, key=PAIR.key, commonName="me", now=self.now)
-        self.assertEqual(pair.key, PAIR.key)
-        self.assertEqual(pair.certificate.subject.rfc4514_string(), "CN=me")
-        length = pair.certificate.not_valid_after_utc - pair.certificate.not_valid_before_utc
-        self.assertEqual(length, timedelta(days=1, hours=1))
-        long = ".".join(["a" * 40] * 3)
-        subject = selfSigned([long]).certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-        self.assertEqual(subject[0].value, long[:64])
-        self.assertEqual(subjectAlternativeNames(selfSigned([long]).certificate), (long,))
-
-    def test_refused(self) -> None:
-        """
-        There must be a name, of a kind that can be verified, and a day.
-        """
-        self.assertRaises(ValueError, selfSigned, [])
-        self.assertRaises(ValueError, selfSigned, ["a.test"], days=0)
-        for name in ("", "a b", "*", "a.*.test", "*.*.test", "a/b"):
-            self.assertRaises(ValueError, selfSigned, ["a.test", name])
-
-    def test_defaultNames(self) -> None:
-        """
-        By default it is for the machine's name, in full and without its domain, and for the loopback; what
-        is no DNS name is left out, and so is an address.
-        """
-        loopback = ("localhost", "127.0.0.1", "::1")
-        self.assertEqual(defaultNames("Host.Example.test"), ("host.example.test", "host", *loopback))
-        self.assertEqual(defaultNames("host"), ("host", *loopback))
-        self.assertEqual(defaultNames("localhost"), loopback)
-        self.assertEqual(defaultNames("no name"), loopback)
-        self.assertEqual(defaultNames("::1"), loopback)
-        self.patch(socket, "gethostname", lambda: "machine")
-        self.assertEqual(defaultNames(), ("machine", *loopback))
-
-
-class EnsureDefaultCertificateTests(SynchronousTestCase):
-    """
-    The default certificate.
-    """
-
-    def test_made(self) -> None:
-        """
-        It is made where there is none, with its key in it, for its owner alone.
-        """
-        path = Path(self.mktemp()) / "xtls" / "ssl-cert.pem"
-        self.assertEqual(ensureDefaultCertificate(str(path)), path)
-        self.assertEqual(path.stat().st_mode & 0o777, 0o600)
-        self.assertEqual(path.parent.stat().st_mode & 0o777, 0o700)
-        pair = loadKeyPair(str(path))
-        self.assertEqual(subjectAlternativeNames(pair.certificate), defaultNames())
-
-    def test_kept(self) -> None:
-        """
-        What is there is left as it is, whatever it is.
-        """
-        path = Path(self.mktemp())
-        path.write_bytes(b"something")
-        self.assertEqual(ensureDefaultCertificate(path), path)
-        self.assertEqual(path.read_bytes(), b"something")
-
-    def test_impossible(self) -> None:
-        """
-        Where it cannot be made, that is an error with the path.
-        """
-        path = "/proc/xtls/ssl-cert.pem"
-        error = self.assertRaises(CertificateFileError, ensureDefaultCertificate, path)
-        self.assertEqual(error.path, path)
 
     def test_exported(self) -> None:
         """

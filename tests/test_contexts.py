@@ -47,8 +47,9 @@ from tests.support.logs import recordLogs
 from xtls.config.options import Layer, TLSOptions, TLSVersion, TLSVersions, VerifyMode, resolve
 from xtls.errors import OptionError, PeerVerificationError
 from xtls.testing.authority import Authority
-from xtls.trust.certificates import KeyPair, selfSigned, toPEM
+from xtls.trust.certificates import KeyPair, toPEM
 from xtls.trust.contexts import ClientConnectionCreator, ServerConnectionCreator, refusalOf
+from xtls.trust.issuing import selfSigned
 from xtls.trust.verification import Reason
 
 TLS1_2 = TLSVersions(TLSVersion.TLS1_2, TLSVersion.TLS1_2)

@@ -29,7 +29,8 @@ from xtls.programs import demo
 from xtls.programs.demo import demonstrate
 from xtls.programs.portservice import ListeningError
 from xtls.testing.authority import Authority
-from xtls.trust.certificates import KeyPair, loadKeyPair, selfSigned, toPEM
+from xtls.trust.certificates import KeyPair, loadKeyPair, toPEM
+from xtls.trust.issuing import selfSigned
 
 
 class _Reactor(MemoryReactorClock):

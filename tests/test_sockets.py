@@ -29,7 +29,8 @@ from zope.interface.verify import verifyObject
 from tests.support.contract import LARGE, StreamContract, Well, differs
 from tests.support.polled import PolledReactor, PolledWire, loopback, unixPair
 from tests.support.wires import HalfCloseRecorder, Recorder, Wire
-from xtls.trust.certificates import selfSigned, toPEM
+from xtls.trust.certificates import toPEM
+from xtls.trust.issuing import selfSigned
 from xtls.wire.deadlines import deadlinesOf
 from xtls.wire.sockets import StreamSocket, addressOf
 
@@ -318,9 +319,7 @@ class AbortTests(Case):
                 self.transport.abortConnection()
                 self.transport.loseConnection()
 
-            self.assertEqual(
-                self.alike(scenario), (None, (b"", "reset"), (b"", 0, 0, [ConnectionAborted]))
-            )
+            self.assertEqual(self.alike(scenario), (None, (b"", "reset"), (b"", 0, 0, [ConnectionAborted])))
 
 
 class HalfCloseTests(Case):
@@ -406,9 +405,7 @@ class HalfCloseTests(Case):
             self.peer.send(b"all")
             self.peer.shutdown(socket.SHUT_WR)
 
-        self.assertEqual(
-            self.alike(scenario, HalfCloseRecorder), (None, (b"", "open"), (b"all", 1, 0, []))
-        )
+        self.assertEqual(self.alike(scenario, HalfCloseRecorder), (None, (b"", "open"), (b"all", 1, 0, [])))
         self.assertEqual(
             self.alike(scenario, Recorder), (None, (b"", "end"), (b"all", 0, 0, [ConnectionDone]))
         )
@@ -611,9 +608,7 @@ class NamesTests(Case):
         An IPv6 address of one link names the interface.
         """
         name = socket.if_indextoname(1)
-        self.assertEqual(
-            addressOf(("fe80::1", 443, 0, 1)), IPv6Address("TCP", f"fe80::1%{name}", 443, 0, 1)
-        )
+        self.assertEqual(addressOf(("fe80::1", 443, 0, 1)), IPv6Address("TCP", f"fe80::1%{name}", 443, 0, 1))
 
     def test_unix(self) -> None:
         """

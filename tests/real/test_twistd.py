@@ -14,8 +14,9 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.programs import DEADLINE, Peer, Port, echo, readAll, readExactly, run
-from xtls.trust.certificates import selfSigned, toPEM
+from xtls.trust.certificates import toPEM
 from xtls.trust.files import writePrivate
+from xtls.trust.issuing import selfSigned
 
 #: More than all buffers on the way.
 LARGE = os.urandom(1 << 20) * 8

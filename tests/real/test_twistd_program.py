@@ -13,7 +13,8 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.programs import DEADLINE, Done, Peer, Port, echo, readExactly, run
-from xtls.trust.certificates import selfSigned, toPEM
+from xtls.trust.certificates import toPEM
+from xtls.trust.issuing import selfSigned
 
 FORWARD = "--forward=tcp:127.0.0.1:1"
 BIND = "--bind-tcp=127.0.0.1:0"

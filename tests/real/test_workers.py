@@ -18,8 +18,9 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.programs import DEADLINE, Peer, Port, Program, echo, readAll, readExactly, run
-from xtls.trust.certificates import selfSigned, toPEM
+from xtls.trust.certificates import toPEM
 from xtls.trust.files import writePrivate
+from xtls.trust.issuing import selfSigned
 
 BIND = "--bind-tcp=127.0.0.1:0"
 PAGES = "--www-dir=."

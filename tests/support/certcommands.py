@@ -5,6 +5,7 @@ The subcommands of C{xtls cert}, run in the process of the tests.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import os
 from pathlib import Path
@@ -14,6 +15,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from xtls.config.locations import SEARCH_VARIABLES
 from xtls.errors import OptionError
 from xtls.programs import cert
+
+# at once, and not within the first test of the first of them: each is covered by the tests of its own
+for _module, _purpose in cert.COMMANDS.values():
+    importlib.import_module(_module)
 
 
 class CertTestCase(SynchronousTestCase):

@@ -14,7 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from xtls.testing.authority import Authority
-from xtls.trust.certificates import KeyPair, selfSigned
+from xtls.trust.certificates import KeyPair
+from xtls.trust.issuing import selfSigned
 from xtls.trust.verification import Reason
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)

@@ -44,7 +44,7 @@ from xtls.port.requesthead import (
     webSocketProblem,
 )
 from xtls.port.upgrades import UpgradePolicy
-from xtls.trust.certificates import defaultNames
+from xtls.trust.defaults import defaultNames
 from xtls.wire.addresses import addressName
 from xtls.wire.deadlines import Deadline, deadlinesOf
 from xtls.wire.handover import handOver

@@ -20,7 +20,9 @@ from xtls.programs.certmaking import daysOf, refuseExisting, summary, writeNew
 from xtls.programs.commandline import SOURCE, CommandLine, Given, Word
 from xtls.programs.messages import thisCommand
 from xtls.programs.statuses import ExitStatus
-from xtls.trust.certificates import KeyPair, defaultNames, selfSigned, subjectAlternativeNames, toPEM
+from xtls.trust.certificates import KeyPair, subjectAlternativeNames, toPEM
+from xtls.trust.defaults import defaultNames
+from xtls.trust.issuing import selfSigned
 
 __all__ = ["run"]
 

@@ -35,14 +35,8 @@ from xtls.programs.service import build
 from xtls.programs.serviceoptions import FORWARD, plan
 from xtls.programs.statuses import ExitStatus
 from xtls.sessions.echo import EchoFactory
-from xtls.trust.certificates import (
-    KeyPair,
-    ensureDefaultCertificate,
-    fingerprint,
-    holdsKey,
-    loadKeyPair,
-    subjectAlternativeNames,
-)
+from xtls.trust.certificates import KeyPair, fingerprint, holdsKey, loadKeyPair, subjectAlternativeNames
+from xtls.trust.defaults import ensureDefaultCertificate
 
 __all__ = ["demonstrate", "run"]
 

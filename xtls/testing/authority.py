@@ -16,7 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID, ObjectIdentifier
 
-from xtls.trust.certificates import KeyPair, PrivateKey, digestFor, generalName, keyUsage
+from xtls.trust.alternatives import generalName
+from xtls.trust.certificates import KeyPair, PrivateKey
+from xtls.trust.issuing import digestFor, keyUsage
 
 __all__ = ["Authority", "Details"]
 

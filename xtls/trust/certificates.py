@@ -1,5 +1,5 @@
 """
-Certificates and keys: reading them from files and data, and making self-signed ones.
+Certificates and keys: reading them from files and data, and writing them.  L{xtls.trust.issuing} makes them.
 
 A certificate file may hold the certificate, its chain and its key, in any order, with text between
 them, as C{openssl} and C{cat} make such files.  Every problem is a L{CertificateFileError} that names
@@ -9,13 +9,8 @@ the file; passphrases and keys are in no message and no repr.
 from __future__ import annotations
 
 import re
-import socket
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
-from ipaddress import ip_address
-from pathlib import Path
 from typing import Final, TypeAlias
 
 from cryptography import x509
@@ -23,25 +18,20 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.utils import CryptographyDeprecationWarning
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from xtls.errors import CertificateFileError
 from xtls.trust.files import readFile, writePrivate
-from xtls.trust.names import toASCII
 
 __all__ = [
     "NO_KEY",
     "NO_PASSPHRASE",
     "KeyPair",
     "PrivateKey",
-    "defaultNames",
-    "ensureDefaultCertificate",
     "fingerprint",
     "loadCertificates",
     "loadKeyPair",
     "parseCertificates",
     "readBundle",
-    "selfSigned",
     "subjectAlternativeNames",
     "toPEM",
     "writePrivate",
@@ -64,12 +54,6 @@ _CERTIFICATE: Final = re.compile(rb"-----BEGIN ((?:X509 )?CERTIFICATE)-----[^-]*
 _KEY: Final = re.compile(
     rb"-----BEGIN ((?:ENCRYPTED |RSA |EC |DSA )?PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL
 )
-
-#: How far a new certificate reaches back, for the sake of clocks that are behind.
-_BACKDATED: Final = timedelta(hours=1)
-
-#: How many characters a Common Name has at most (RFC 5280, appendix A.1, ub-common-name).
-_LONGEST_COMMON_NAME: Final = 64
 
 #: What is wrong with a file of keys, where it is another option that mends it.
 NO_KEY: Final = "no private key in it"
@@ -254,120 +238,3 @@ def subjectAlternativeNames(certificate: x509.Certificate) -> tuple[str, ...]:
     except x509.DuplicateExtension as e:
         raise ValueError(str(e)) from e
     return tuple(str(each.value) for each in names if isinstance(each, (x509.DNSName, x509.IPAddress)))
-
-
-def generalName(name: str) -> x509.GeneralName:
-    """
-    A host name or an address as a certificate holds it.
-
-    @raise ValueError: if it is neither.
-    """
-    try:
-        return x509.IPAddress(ip_address(name))
-    except ValueError:
-        wildcard = name.startswith("*.")
-        return x509.DNSName("*." * wildcard + toASCII(name[2:] if wildcard else name))
-
-
-def defaultNames(hostname: str = "") -> tuple[str, ...]:
-    """
-    What this machine may be called by: its host name, in full and without the domain, localhost, and the
-    loopback addresses.
-
-    @param hostname: the host name; by default, what the system says.  Left out when it is no DNS name.
-    """
-    found = []
-    full = hostname or socket.gethostname()
-    for name in (full, full.partition(".")[0]):
-        try:
-            ip_address(name)
-        except ValueError:
-            try:
-                found.append(toASCII(name))
-            except ValueError:
-                continue
-    return tuple(dict.fromkeys([*found, "localhost", "127.0.0.1", "::1"]))
-
-
-def selfSigned(
-    names: Sequence[str],
-    *,
-    days: int = 365,
-    key: PrivateKey | None = None,
-    commonName: str | None = None,
-    now: datetime | None = None,
-) -> KeyPair:
-    """
-    Make a self-signed certificate for a server (RFC 5280): it is no CA, and signs nothing else.
-
-    @param names: host names and addresses that it is for; at least one.
-    @param days: how long it is valid from now.
-    @param key: its key; by default, a new one on P-256.
-    @param commonName: its subject; by default, the first name.
-    @param now: when it is made; by default, now.
-    @raise ValueError: if a name is neither a host name nor an address, or there is none.
-    """
-    if not names:
-        raise ValueError("expected at least one name")
-    if days < 1:
-        raise ValueError("expected at least one day")
-    alternatives = [generalName(name) for name in names]
-    signer = key or ec.generate_private_key(ec.SECP256R1())
-    called = (commonName or str(alternatives[0].value))[:_LONGEST_COMMON_NAME]
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, called)])
-    begin = (now or datetime.now(timezone.utc)).replace(microsecond=0)
-    identifier = x509.SubjectKeyIdentifier.from_public_key(signer.public_key())
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(signer.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(begin - _BACKDATED)
-        .not_valid_after(begin + timedelta(days=days))
-        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(keyUsage(digitalSignature=True), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(identifier, critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False
-        )
-    )
-    return KeyPair(builder.sign(signer, digestFor(signer)), signer)
-
-
-def keyUsage(*, digitalSignature: bool = False, certificateSign: bool = False) -> x509.KeyUsage:
-    """
-    What a key may do: sign handshakes, or sign certificates and revocation lists (RFC 5280, section 4.2.1.3).
-    """
-    return x509.KeyUsage(
-        digital_signature=digitalSignature,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=certificateSign,
-        crl_sign=certificateSign,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def digestFor(key: PrivateKey) -> hashes.SHA256 | None:
-    """
-    The digest to sign with: EdDSA has its own.
-    """
-    return None if isinstance(key, (ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)) else hashes.SHA256()
-
-
-def ensureDefaultCertificate(path: str | Path) -> Path:
-    """
-    Make a self-signed certificate for this machine, with its key in the same file, unless the file is there.
-
-    @return: the path.
-    @raise CertificateFileError: if it cannot be written.
-    """
-    if not Path(path).exists():
-        writePrivate(path, toPEM(selfSigned(defaultNames())), replace=False)
-    return Path(path)

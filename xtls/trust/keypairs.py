@@ -11,14 +11,8 @@ from xtls.config.definitions import optionNamed
 from xtls.config.locations import defaultCertificatePath, findDefaultCertificate, keyBeside
 from xtls.config.options import Side, TLSOptions
 from xtls.errors import CertificateFileError, OptionError
-from xtls.trust.certificates import (
-    NO_KEY,
-    NO_PASSPHRASE,
-    KeyPair,
-    ensureDefaultCertificate,
-    holdsKey,
-    loadKeyPair,
-)
+from xtls.trust.certificates import NO_KEY, NO_PASSPHRASE, KeyPair, holdsKey, loadKeyPair
+from xtls.trust.defaults import ensureDefaultCertificate
 
 __all__ = ["AUTOMATIC", "clientKeyPair", "keyPairFiles", "serverKeyPairs"]
 

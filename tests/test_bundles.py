@@ -13,20 +13,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.made import BEGIN, NOW, called, changed, made, names
+from tests.support.made import BEGIN, ENDLESS, NOW, called, changed, made, names
 from xtls.testing.authority import Authority
 from xtls.trust.bundles import inspectChain, inspectKey, inspectRevocations
 from xtls.trust.inspection import Finding, Severity
-
-#: A list without the time of the next one, which cryptography does not make.
-ENDLESS = x509.load_pem_x509_crl(b"""\
------BEGIN X509 CRL-----
-MIGPMDcCAQEwCgYIKoZIzj0EAwIwFzEVMBMGA1UEAwwMYW4gYXV0aG9yaXR5Fw0y
-NjA2MDEwMDAwMDBaMAoGCCqGSM49BAMCA0gAMEUCIQCG4bEtO65An11VXlYD989M
-vzzHZk5Hl/t9aR/wK2bSUQIgFA2NRH+iVDj0JIccAEvh1p7Y5xW8K4MXjdWw7sif
-9u8=
------END X509 CRL-----
-""")
 
 
 def kinds(found: list[Finding]) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.support.certcommands import CertTestCase
 from xtls.testing.authority import Authority
 from xtls.trust.certificates import fingerprint, toPEM
+from xtls.trust.pins import pinOf
 
 
 class FingerprintTests(CertTestCase):
@@ -24,6 +25,15 @@ class FingerprintTests(CertTestCase):
         path = Path(self.mktemp())
         path.write_bytes(toPEM(pair))
         self.assertEqual(self.run_("fingerprint", str(path)), fingerprint(pair.certificate) + "\n")
+
+    def test_pin(self) -> None:
+        """
+        The pin of the key can be had in its place, as clients take it.
+        """
+        pair = Authority().issue("example.org")
+        path = Path(self.mktemp())
+        path.write_bytes(toPEM(pair))
+        self.assertEqual(self.run_("fingerprint", "--pin", str(path)), pinOf(pair.certificate) + "\n")
 
     def test_wrong(self) -> None:
         """

@@ -39,6 +39,16 @@ hTHEXwnnjzpL51J3BNH+mgkN5IqV1ecNw3AnrjlZbWvBHYwMFBY=
 -----END CERTIFICATE-----
 """)
 
+#: A list without the time of the next one, which cryptography does not make.
+ENDLESS: Final = x509.load_pem_x509_crl(b"""\
+-----BEGIN X509 CRL-----
+MIGPMDcCAQEwCgYIKoZIzj0EAwIwFzEVMBMGA1UEAwwMYW4gYXV0aG9yaXR5Fw0y
+NjA2MDEwMDAwMDBaMAoGCCqGSM49BAMCA0gAMEUCIQCG4bEtO65An11VXlYD989M
+vzzHZk5Hl/t9aR/wK2bSUQIgFA2NRH+iVDj0JIccAEvh1p7Y5xW8K4MXjdWw7sif
+9u8=
+-----END X509 CRL-----
+""")
+
 #: Any authority's, to sign what is said to be somebody else's.
 SIGNER: Final = ec.generate_private_key(ec.SECP256R1())
 

@@ -118,7 +118,7 @@ def inspectKey(
                 Severity.WARNING,
                 "exposed-key",
                 sentence,
-                "chmod 600 FILE; and when they may have, make a new key",
+                "chmod 600 FILE; if one of them may have read it, make a new key",
             )
         )
     return found

@@ -28,6 +28,7 @@ from xtls.trust.certificates import (
     PrivateKey,
     fingerprint,
     holdsKey,
+    keyToPEM,
     loadCertificates,
     loadKeyPair,
     parseCertificates,
@@ -292,6 +293,16 @@ class WritingTests(SynchronousTestCase):
         self.assertEqual(toPEM(found), toPEM(pair))
         self.assertEqual(parseCertificates(toPEM(pair, includeKey=False)), (pair.certificate, *pair.chain))
         self.assertNotIn(b"PRIVATE", toPEM(pair, includeKey=False))
+
+    def test_keyToPEM(self) -> None:
+        """
+        A key is written encrypted when there is a passphrase.
+        """
+        certificate = saved(self, PEM)
+        for password in (b"", b"sesame"):
+            data = keyToPEM(PAIR.key, password)
+            self.assertEqual(b"ENCRYPTED" in data, bool(password))
+            self.assertEqual(toPEM(loadKeyPair(certificate, saved(self, data), password)), toPEM(PAIR))
 
     def test_fingerprint(self) -> None:
         """

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from xtls.config.locations import (
     SEARCH_VARIABLES,
+    authorityDirectory,
     certificateSearchPath,
     configDirectory,
     defaultCertificatePath,
@@ -160,10 +161,15 @@ class FindTests(SynchronousTestCase):
 
     def test_authority(self) -> None:
         """
-        A CA is found by its name.
+        A CA is found by its name, in the directory or in the folder for it.
         """
         (self.second / "ca-cert.pem").touch()
         self.assertEqual(findDefaultCA(self.environ), self.second / "ca-cert.pem")
+        folder = authorityDirectory(self.environ)
+        self.assertEqual(folder, self.first / "ca")
+        folder.mkdir()
+        (folder / "ca-cert.pem").touch()
+        self.assertEqual(findDefaultCA(self.environ), folder / "ca-cert.pem")
 
     def test_unreadable(self) -> None:
         """

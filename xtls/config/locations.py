@@ -26,6 +26,9 @@ CERTIFICATE_NAMES = {"ssl-cert.pem": "ssl-key.pem", "cert.pem": "key.pem"}
 #: The name of a CA's certificate.
 CA_NAME = "ca-cert.pem"
 
+#: The folder of the user's own CA, beside the default certificate.
+CA_FOLDER = "ca"
+
 
 def _isRoot() -> bool:
     """
@@ -113,6 +116,18 @@ def defaultCertificatePath(
     return directory / next(iter(CERTIFICATE_NAMES))
 
 
+def authorityDirectory(
+    environ: Mapping[str, str] | None = None,
+    platform: str | None = None,
+    home: Path | None = None,
+    root: bool | None = None,
+) -> Path:
+    """
+    Where the user's own CA is kept: in a folder beside the default certificate.
+    """
+    return defaultCertificatePath(environ, platform, home, root).with_name(CA_FOLDER)
+
+
 def certificateSearchPath(
     environ: Mapping[str, str] | None = None,
     platform: str | None = None,
@@ -181,7 +196,8 @@ def findDefaultCA(
     root: bool | None = None,
 ) -> Path | None:
     """
-    The first certificate of a CA in the directories.
+    The first certificate of a CA in the directories, or in the folder for it in one of them.
     """
     directories = certificateSearchPath(environ, platform, home, root)
-    return next(filter(_readable, (directory / CA_NAME for directory in directories)), None)
+    places = (place for directory in directories for place in (directory, directory / CA_FOLDER))
+    return next(filter(_readable, (place / CA_NAME for place in places)), None)

@@ -28,6 +28,7 @@ __all__ = [
     "KeyPair",
     "PrivateKey",
     "fingerprint",
+    "keyToPEM",
     "loadCertificates",
     "loadKeyPair",
     "parseCertificates",
@@ -208,14 +209,20 @@ def toPEM(pair: KeyPair, includeKey: bool = True) -> bytes:
     """
     parts = [each.public_bytes(serialization.Encoding.PEM) for each in (pair.certificate, *pair.chain)]
     if includeKey:
-        parts.append(
-            pair.key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )
+        parts.append(keyToPEM(pair.key))
     return b"".join(parts)
+
+
+def keyToPEM(key: PrivateKey, password: bytes = b"") -> bytes:
+    """
+    Write a key.
+
+    @param password: what to encrypt it with; empty for nothing.
+    """
+    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    if password:
+        encryption = serialization.BestAvailableEncryption(password)
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
 
 
 def fingerprint(certificate: x509.Certificate) -> str:

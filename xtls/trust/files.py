@@ -11,16 +11,17 @@ from typing import Final
 
 from xtls.errors import CertificateFileError
 
-__all__ = ["LARGEST_FILE", "readFile", "writePrivate"]
+__all__ = ["LARGEST_FILE", "makePrivateDirectories", "readFile", "writePrivate"]
 
 #: The largest file of certificates that is read, in octets: the whole of a system's CAs is under one MiB.
 LARGEST_FILE: Final = 16 * 1024 * 1024
 
 
-def readFile(path: str | Path) -> bytes:
+def readFile(path: str | Path, *, empty: bool = False) -> bytes:
     """
     Read a file of certificates or keys.
 
+    @param empty: whether it may be empty.
     @raise CertificateFileError: if it cannot be read, is empty, or is too large.
     """
     try:
@@ -29,7 +30,7 @@ def readFile(path: str | Path) -> bytes:
     except (OSError, ValueError) as e:
         problem = (e.strerror if isinstance(e, OSError) else None) or str(e)
         raise CertificateFileError(str(path), f"cannot be read: {problem}") from None
-    if not data:
+    if not data and not empty:
         raise CertificateFileError(str(path), "is empty")
     if len(data) > LARGEST_FILE:
         raise CertificateFileError(str(path), f"is larger than {LARGEST_FILE} octets")
@@ -47,7 +48,7 @@ def writePrivate(path: str | Path, data: bytes, *, replace: bool = True) -> None
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
-        _makePrivateDirectories(target.parent)
+        makePrivateDirectories(target.parent)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as opened:
@@ -64,7 +65,7 @@ def writePrivate(path: str | Path, data: bytes, *, replace: bool = True) -> None
         raise CertificateFileError(str(path), f"cannot be written: {e.strerror}") from None
 
 
-def _makePrivateDirectories(directory: Path) -> None:
+def makePrivateDirectories(directory: Path) -> None:
     """
     Make a directory and those above it, as far as they are missing, for the owner alone.
     """

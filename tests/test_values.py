@@ -302,3 +302,31 @@ class DataTests(SynchronousTestCase):
         key = PEM.replace(b"CERTIFICATE", b"EC PRIVATE KEY")
         for text in (key.decode(), key.hex()):
             self.assertIn("private key", str(self.assertRaises(ValueError, values.parseData, text)))
+
+
+class PinTests(SynchronousTestCase):
+    """
+    L{values.parsePin}.
+    """
+
+    def test_forms(self) -> None:
+        """
+        Hexadecimal with or without colons, in either case, and curl's base64 are the same pin.
+        """
+        digest = bytes(range(32))
+        for text in (
+            f"sha256:{digest.hex()}",
+            f" SHA256:{digest.hex(':').upper()} ",
+            f"sha256//{base64.b64encode(digest).decode()}",
+        ):
+            self.assertEqual(values.parsePin(text), f"sha256:{digest.hex()}")
+
+    def test_refused(self) -> None:
+        """
+        What is no SHA-256, or not whole, is refused with what was expected.
+        """
+        for text in ("", "sha256", "sha256:", "sha1:00", "sha256:xy", "sha256//!!!!", f"sha256:{'0' * 63}"):
+            error = self.assertRaises(ValueError, values.parsePin, text)
+            self.assertIn("expected sha256: and 64 hexadecimal digits", str(error))
+        for text in (f"sha256:{'00' * 31}", "sha256//AAAA"):
+            self.assertIn("32 octets", str(self.assertRaises(ValueError, values.parsePin, text)))

@@ -308,6 +308,32 @@ def formatData(value: bytes) -> str:
     return "base64:" + base64.b64encode(value).decode("ascii")
 
 
+#: How a pin begins: in hexadecimal, or in base64 as curl writes it.
+_PIN: re.Pattern[str] = re.compile(r"sha256(:|//)(.*)", re.DOTALL | re.IGNORECASE)
+
+
+def parsePin(text: str) -> str:
+    """
+    Read the pin of a key: C{sha256:} and hexadecimal, with or without colons, or C{sha256//} and base64.
+
+    @return: C{sha256:} and 64 lower-case digits.
+    """
+    expected = "expected sha256: and 64 hexadecimal digits, or sha256// and base64"
+    found = _PIN.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{expected}, not {quoted(text)}")
+    try:
+        if found[1] == ":":
+            digest = binascii.unhexlify(found[2].replace(":", ""))
+        else:
+            digest = base64.b64decode(found[2], validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError(f"{expected}, not {quoted(text)}") from None
+    if len(digest) != 32:
+        raise ValueError(f"{expected}: that is 32 octets, not {len(digest)}")
+    return f"sha256:{digest.hex()}"
+
+
 #: What, within a word of a list of ciphers, asks for less than encryption, authentication and integrity.
 _WEAK_CIPHERS = re.compile(
     r"NULL|ADH|AECDH|EXP(ORT)?\d*|LOW|RC[24]|(3|C)?DES|MD5|COMPLEMENTOF\w+|SECLEVEL=[01]", re.IGNORECASE

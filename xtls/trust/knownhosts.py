@@ -101,11 +101,8 @@ class KnownHosts:
         @raise CertificateFileError: if it is remembered, and what is remembered cannot be read: then nobody
             can say that it is still the same.
         """
-        for path in self.everywhere(host, port):
-            found = _read(path, host, port)
-            if found is not None:
-                return found
-        return None
+        found = self.everywhere(host, port)
+        return _read(found[0], host, port) if found else None
 
     def everywhere(self, host: str, port: int) -> tuple[Path, ...]:
         """
@@ -135,13 +132,13 @@ class KnownHosts:
         @raise CertificateFileError: if it cannot be written.
         """
         path = self.path(host, port)
-        pin, since = pinOf(certificate), now or datetime.now(timezone.utc)
+        pin = pinOf(certificate)
+        since = (now or datetime.now(timezone.utc)).replace(microsecond=0)
         try:
             before = _read(path, host, port)
+            since = before.since if before.pin == pin else since
         except CertificateFileError:
-            before = None
-        if before is not None and before.pin == pin:
-            since = before.since
+            pass  # there is none, or none that can be read
         remembered = RememberedHost(_form(host), port, certificate, since, path, pin)
         # the options first: without a certificate they mean nothing
         writePrivate(path / _OPTIONS, _describe(remembered).encode("utf-8"))
@@ -183,12 +180,9 @@ class KnownHosts:
             if place is None or place in found or (path in ours and path.name != _folderName(*place)):
                 continue
             try:
-                host = _read(path, *place)
+                found[place] = _read(path, *place)
             except CertificateFileError as e:
                 problems.append(e)
-                continue
-            if host is not None:
-                found[place] = host
         return [found[place] for place in sorted(found)], problems
 
 
@@ -276,21 +270,18 @@ def _isThere(path: Path) -> bool:
     return True
 
 
-def _read(path: Path, host: str, port: int) -> RememberedHost | None:
+def _read(path: Path, host: str, port: int) -> RememberedHost:
     """
     Read a folder.
 
-    @return: L{None} if there is none.
     @raise CertificateFileError: if it cannot be read.
     """
     file = path / _CERTIFICATE
-    if not _isThere(file):
-        return None
     try:
         # the first is the server's own
         certificate = parseCertificates(readFile(file))[0]
         return RememberedHost(_form(host), port, certificate, _since(path), path, pinOf(certificate))
-    except (ValueError, OSError) as e:
+    except ValueError as e:
         raise CertificateFileError(str(file), str(e)) from None
 
 
@@ -305,7 +296,7 @@ def _since(path: Path) -> datetime:
                 return datetime.strptime(value.strip(), _MOMENT).replace(tzinfo=timezone.utc)
     except (CertificateFileError, ValueError):
         pass
-    return datetime.fromtimestamp(int((path / _CERTIFICATE).lstat().st_mtime), timezone.utc)
+    return datetime.fromtimestamp(int(os.path.getmtime(path / _CERTIFICATE)), timezone.utc)
 
 
 def _describe(remembered: RememberedHost) -> str:

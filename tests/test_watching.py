@@ -97,8 +97,10 @@ class FileTests(WatchCase):
 
         self.patch(os, "stat", stat)
         self.assertTrue(self.changes())
+        self.assertTrue(self.watch.recent)
         self.later = 10
         self.assertFalse(self.changes())
+        self.assertFalse(self.watch.recent)
         read = len(self.reads.paths)
         self.assertFalse(self.changes())
         self.assertEqual(len(self.reads.paths), read)

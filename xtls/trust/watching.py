@@ -61,12 +61,15 @@ def _wallClock() -> float:
 class Watch:
     """
     Somebody who looks at files.
+
+    @ivar recent: whether something that was seen at the last look had changed just before.
     """
 
     def __init__(self, now: Callable[[], float] = _wallClock) -> None:
         """
         @param now: the clock of the file systems, in seconds.
         """
+        self.recent = False
         self._now = now
         self._known: dict[str, _Trace] = {}
 
@@ -77,6 +80,7 @@ class Watch:
         @return: to be compared with that of another look.
         """
         before, self._known = self._known, {}
+        self.recent = False
         return {path: self._describe(path, before) for path in paths}
 
     def _describe(self, path: str, before: Mapping[str, _Trace]) -> bytes:
@@ -108,6 +112,7 @@ class Watch:
         if known is None or known.stamp != stamp:
             known = _Trace(stamp, _read(path))
             if max(found.st_mtime, found.st_ctime) + _RECENT > self._now():
+                self.recent = True
                 return known.contents  # and not remembered, so that it is read again
         self._known[path] = known
         return known.contents

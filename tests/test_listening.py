@@ -17,7 +17,6 @@ from xtls.config.listening import (
     IPv6,
     ListenAddress,
     parseBind,
-    splitOptions,
     supportedIPv6,
 )
 from xtls.config.modes import Mode
@@ -174,12 +173,13 @@ class ParseBindTests(SynchronousTestCase):
         """
         A comma within parentheses belongs to the value.
         """
-        self.assertEqual(splitOptions("1,a=f(x,g(y,z)),b=c"), ["1", "a=f(x,g(y,z))", "b=c"])
         self.assertEqual(
             parseBind("bind-tcp", "1,ssl-cert=/a(1,2).pem").layer.values, {"ssl-cert": ("/a(1,2).pem",)}
         )
-        for text in ("(", ")", ")("):
-            self.assertRaises(ValueError, splitOptions, text)
+        rules = parseBind("bind-tcp", "1,ssl-allow=(CN=alice,OU=ops),ssl-allow=CN=bob").layer.values
+        self.assertEqual(rules, {"ssl-allow": ("(CN=alice,OU=ops)", "CN=bob")})
+        for text in ("1,ssl-cert=(", "1,ssl-cert=)", "1,ssl-cert=)("):
+            self.refused("bind-tcp", text, "bind-tcp", "command line")
 
     def test_randomTexts(self) -> None:
         """

@@ -44,8 +44,8 @@ class VocabularyTests(SynchronousTestCase):
         The whole vocabulary is there, and nothing else begins so.
         """
         names = """
-        cert key key-password ca-certs ca-data client-verify-mode server-verify-mode verify-flags
-        check-hostname server-hostname protocol ciphers options
+        cert key key-password ca-certs ca-data pin crl client-verify-mode allow server-verify-mode
+        verify-flags check-hostname server-hostname protocol ciphers options sni
         """
         self.assertEqual(list(OPTIONS), [f"ssl-{name}" for name in names.split()])
 
@@ -57,7 +57,10 @@ class VocabularyTests(SynchronousTestCase):
         self.assertEqual(
             sides,
             {
+                "pin": Side.CLIENT,
                 "clientVerifyMode": Side.SERVER,
+                "allow": Side.SERVER,
+                "sni": Side.SERVER,
                 "serverVerifyMode": Side.CLIENT,
                 "checkHostname": Side.CLIENT,
                 "serverHostname": Side.CLIENT,
@@ -209,6 +212,10 @@ class ValueTests(SynchronousTestCase):
             protocol="tls1.3",
             ciphers="ECDHE+AESGCM",
             options="NO_TICKET",
+            pin="sha256:" + "0" * 64,
+            crl=("a.crl", "/lists"),
+            allow=("(CN=a,OU=b)", "file:rules"),
+            sni=("b.test,ssl-cert=b.pem,ssl-allow=(CN=a,OU=b)", "default,ssl-cert=c.pem"),
         )
         layer = full.layer("copy")
         self.assertEqual(list(layer.values), list(OPTIONS))
@@ -216,6 +223,93 @@ class ValueTests(SynchronousTestCase):
         self.assertEqual(layer.values["ssl-client-verify-mode"], "auto")
         optional = said(client_verify_mode="optional")
         self.assertEqual(resolve(TLSOptions, optional.layer("copy")), optional)
+
+
+class NamedTests(SynchronousTestCase):
+    """
+    Options for those who ask for one name.
+    """
+
+    def forName(self, text: str, **values: str | tuple[str, ...]) -> TLSOptions:
+        """
+        What holds for a name, where there are these options for all.
+        """
+        options = said(sni=text, **values)
+        return options.forName(options.sni[0])
+
+    def test_rules(self) -> None:
+        """
+        A rule is kept as text, without the parentheses around it.
+        """
+        self.assertEqual(said(allow=("(CN=a,OU=b)", "CN=c")).allow, ("CN=a,OU=b", "CN=c"))
+        for text in ("", "()", "(CN=a"):
+            error = self.assertRaises(OptionError, said, allow=text)
+            self.assertEqual(error.option, "ssl-allow")
+
+    def test_inherited(self) -> None:
+        """
+        What is not said for a name is as it is for all.
+        """
+        one = self.forName("b.test,ssl-cert=b.pem", cert="a.pem", ca_certs="ca", allow="CN=a", crl="l")
+        self.assertEqual((one.cert, one.caCerts, one.allow, one.crl), (("b.pem",), "ca", ("CN=a",), ("l",)))
+        self.assertEqual((one.sni, one.clientVerifyMode), ((), None))
+
+    def test_key(self) -> None:
+        """
+        Another certificate has another key.
+        """
+        self.assertEqual(self.forName("b.test,ssl-cert=b.pem", cert="a.pem", key="a.key").key, "")
+        self.assertEqual(self.forName("b.test,ssl-cert=b,ssl-key=c", cert="a.pem", key="a.key").key, "c")
+        self.assertEqual(self.forName("b.test", cert="a.pem", key="a.key").key, "a.key")
+
+    def test_authorities(self) -> None:
+        """
+        Who names other CAs, does not believe those for all besides.
+        """
+        data = "0x" + DER.hex()
+        one = self.forName("b.test,ssl-ca-cert=ca", ca_data=data)
+        self.assertEqual((one.caCerts, one.caData, one.given("caData")), ("ca", b"", False))
+        one = self.forName(f"b.test,ssl-ca-data={data}", ca_certs="ca")
+        self.assertEqual((one.caCerts, one.caData, one.given("caCerts")), ("default", DER, False))
+
+    def test_modes(self) -> None:
+        """
+        Who names CAs or rules means them, even where nobody else is asked for a certificate; who says that
+        nobody is asked, needs no rules.
+        """
+        for text in ("ssl-ca-certs=ca", "ssl-allow=CN=a"):
+            self.assertIsNone(self.forName(f"b.test,{text}", client_verify_mode="none").clientVerifyMode)
+            one = self.forName(f"b.test,{text}", client_verify_mode="optional")
+            self.assertIs(one.clientVerifyMode, VerifyMode.OPTIONAL)
+        one = self.forName("b.test,ssl-client-verify-mode=none", ca_certs="ca", allow="CN=a", crl="l")
+        self.assertEqual((one.clientVerifyMode, one.allow, one.crl), (VerifyMode.NONE, (), ()))
+        one = self.forName("b.test,ssl-client-verify-mode=none,ssl-allow=CN=a")
+        self.assertEqual(one.allow, ("CN=a",))
+
+    def test_sources(self) -> None:
+        """
+        Where something was said is known: for the name, or for all.
+        """
+        one = self.forName("b.test,ssl-cert=b.pem", cert="a.pem", ca_certs="ca")
+        self.assertEqual(one.source("cert"), "ssl-sni=b.test, test")
+        self.assertEqual((one.source("caCerts"), one.source("key")), ("test", "default"))
+
+    def test_refused(self) -> None:
+        """
+        What no name can have of its own is an error, and so is what cannot be read; secrets are not shown.
+        """
+        for text, part in {
+            "b.test,ssl-protocol=TLS": "ssl-protocol",
+            "b.test,ssl-sni=c.test": "ssl-sni",
+            "b.test,ssl-pin=x": "ssl-pin",
+            "b.test,cert=x": "cert",
+            "b.test,ssl-client-verify-mode=x": "ssl-client-verify-mode of b.test",
+            "": "a name first",
+        }.items():
+            error = self.assertRaises(OptionError, said, sni=text)
+            self.assertEqual(error.option, "ssl-sni")
+            self.assertIn(part, error.problem)
+        self.assertNotIn("hush", repr(said(sni="b.test,ssl-key-password=hush")))
 
 
 class PassphraseTests(SynchronousTestCase):

@@ -11,6 +11,7 @@ from enum import Enum
 
 from xtls.config.definitions import Layer, Side
 from xtls.config.modes import Mode, checkHost, joinHostPort, parsePort, requireTLS, splitHostPort
+from xtls.config.nested import splitOptions
 from xtls.config.portoptions import SSLSwitch, layerOf, resolveBoth
 from xtls.config.values import parsePath, quoted
 from xtls.errors import OptionError
@@ -111,27 +112,6 @@ class ListenAddress:
         found = supportedIPv6() if ipv6 is None else ipv6
         interfaces = {IPv6.DUAL: ("::",), IPv6.ALONE: ("0.0.0.0", "::"), IPv6.ABSENT: ("0.0.0.0",)}[found]
         return tuple(f"tcp:{self.port}:interface={_escape(interface)}" for interface in interfaces)
-
-
-def splitOptions(text: str) -> list[str]:
-    """
-    Part an address and the options after it at commas, but not at those within parentheses.
-
-    @raise ValueError: if parentheses do not match.
-    """
-    parts = [""]
-    depth = 0
-    for letter in text:
-        depth += {"(": 1, ")": -1}.get(letter, 0)
-        if depth < 0:
-            break
-        if letter == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    if depth != 0:
-        raise ValueError("expected a closing parenthesis for each opening one")
-    return parts
 
 
 def _parseHostPort(text: str, mode: Mode) -> tuple[str, int]:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from xtls.config.definitions import (
@@ -22,8 +21,10 @@ from xtls.config.definitions import (
     optionNamed,
     optionsOf,
     resolve,
+    spellings,
     unknownOption,
 )
+from xtls.config.nested import NamedOptions, formatNamed, parseNamed, unwrapped
 from xtls.config.secrets import readSecret
 from xtls.config.values import (
     TLSVersion,
@@ -40,8 +41,12 @@ from xtls.config.values import (
     parseFlag,
     parseName,
     parsePath,
+    parsePin,
     parseVersions,
+    quoted,
 )
+from xtls.config.vocabulary import TLS_OPTIONS, VERIFY_FLAGS, WEAKENING_OPTIONS, VerifyMode
+from xtls.errors import OptionError
 
 __all__ = [
     "OPTIONS",
@@ -49,6 +54,7 @@ __all__ = [
     "TLS_OPTIONS",
     "VERIFY_FLAGS",
     "Layer",
+    "NamedOptions",
     "Option",
     "OptionSet",
     "Side",
@@ -65,71 +71,57 @@ __all__ = [
 ]
 
 
-class VerifyMode(Enum):
-    """
-    How a certificate of the peer is treated.
-
-    @cvar NONE: it is not verified.
-    @cvar OPTIONAL: there may be none; one that is there is verified.
-    @cvar REQUIRED: there must be one, and it is verified.
-    """
-
-    NONE = "none"
-    OPTIONAL = "optional"
-    REQUIRED = "required"
-
-
-#: What of Python's VERIFY_* is taken.
-VERIFY_FLAGS = frozenset(
-    {
-        "DEFAULT",
-        "CRL_CHECK_LEAF",
-        "CRL_CHECK_CHAIN",
-        "X509_STRICT",
-        "X509_TRUSTED_FIRST",
-        "ALLOW_PROXY_CERTS",
-        "X509_PARTIAL_CHAIN",
-    }
-)
-
-#: What of Python's OP_* is taken: all of it hardens, or asks for what is so anyway.
-TLS_OPTIONS = frozenset(
-    {
-        "ALL",
-        "NO_SSLv2",
-        "NO_SSLv3",
-        "NO_TLSv1",
-        "NO_TLSv1_1",
-        "NO_TLSv1_2",
-        "NO_TLSv1_3",
-        "NO_TICKET",
-        "NO_COMPRESSION",
-        "NO_RENEGOTIATION",
-        "CIPHER_SERVER_PREFERENCE",
-        "SINGLE_DH_USE",
-        "SINGLE_ECDH_USE",
-        "ENABLE_MIDDLEBOX_COMPAT",
-        "ENABLE_KTLS",
-    }
-)
-
-_WEAKENING_OPTIONS = {
-    "LEGACY_SERVER_CONNECT": "it allows a renegotiation that others can inject into (RFC 5746)",
-    "ALLOW_UNSAFE_LEGACY_RENEGOTIATION": "others can inject into such a renegotiation (RFC 5746)",
-    "IGNORE_UNEXPECTED_EOF": "a connection cut short would pass for one that ended (RFC 8446, section 6.1)",
-}
-
 #: Where a passphrase is looked for that the option does not give.
 PASSPHRASE_VARIABLES = ("XTLS_SSL_KEY_PASSWORD", "XPRA_SSL_KEY_PASSWORD")
 
 _MODES = ", ".join(mode.value for mode in VerifyMode)
 
 
-def _parseCert(text: str) -> tuple[str, ...]:
+def _parsePins(text: str) -> tuple[str, ...]:
     """
-    Read one path of a certificate.
+    Read one pin.
+    """
+    return (parsePin(text),)
+
+
+def _parsePath(text: str) -> tuple[str, ...]:
+    """
+    Read one path.
     """
     return (parsePath(text),)
+
+
+def _parseRule(text: str) -> tuple[str, ...]:
+    """
+    Read one rule as text: it is understood where it is applied.
+    """
+    rule = unwrapped(text)
+    if not rule:
+        raise ValueError("expected conditions such as CN=alice,OU=ops, or file:PATH")
+    return (rule,)
+
+
+def _parseNamed(text: str) -> tuple[NamedOptions, ...]:
+    """
+    Read a name and what is said for those who ask for it.
+    """
+    named = parseNamed(text, TLSOptions.PREFIX + "sni")
+    for name in named.layer.values:
+        definition = spellings(OPTIONS).get(name)
+        if definition is None or definition.attribute not in _OF_A_NAME:
+            known = ", ".join(each.name for each in OPTIONS.values() if each.attribute in _OF_A_NAME)
+            raise ValueError(f"{quoted(name)} is none of what a name may have of its own: {known}")
+    try:
+        resolve(TLSOptions, named.layer)
+    except OptionError as error:
+        raise ValueError(f"{error.option} of {named.name}: {error.problem}") from None
+    return (named,)
+
+
+#: What may be said for a name alone; all else is agreed on before the name counts.
+_OF_A_NAME = frozenset(
+    {"cert", "key", "keyPassword", "caCerts", "caData", "clientVerifyMode", "allow", "crl", "verifyFlags"}
+)
 
 
 @dataclass(frozen=True)
@@ -141,15 +133,20 @@ class TLSOptions(OptionSet):
     @ivar keyPassword: the passphrase, or where it is kept: see L{readKeyPassword}.
     @ivar caCerts: the CAs to believe: a file, a directory, C{default} (the system's) or C{auto}.
     @ivar caData: the CAs to believe, as PEM or DER.
+    @ivar pin: the keys of which the server's must be one, as C{sha256:…}; alone, they stand for the CAs and
+        the name.
     @ivar ciphers: OpenSSL's words for the suites of TLS 1.2; empty: those of SECURITY.md.
+    @ivar crl: paths of files and directories of revocation lists.
     @ivar clientVerifyMode: L{None}: required when a CA for clients is given, else none.
+    @ivar allow: rules on certificates of clients, as text, of which one must let a client in.
+    @ivar sni: what differs for clients that ask for certain names.
     """
 
     PREFIX: ClassVar[str] = "ssl-"
 
     cert: tuple[str, ...] = option(
         (),
-        _parseCert,
+        _parsePath,
         Side.BOTH,
         "certificate in PEM, with its chain, and perhaps its key; auto: the default certificate",
         metavar="FILE",
@@ -197,6 +194,28 @@ class TLSOptions(OptionSet):
         format=formatData,
         group="verification",
     )
+    pin: tuple[str, ...] = option(
+        (),
+        _parsePins,
+        Side.CLIENT,
+        "key that the server must have: sha256:… of its public key; without CAs named here, in place of any"
+        " authority and name",
+        metavar="PIN",
+        repeatable=True,
+        format="".join,
+        group="verification",
+    )
+    crl: tuple[str, ...] = option(
+        (),
+        _parsePath,
+        Side.BOTH,
+        "revocation lists, in PEM or DER: a file or a directory; no list of an issuer is a refusal",
+        metavar="PATH",
+        shown="those among the CAs",
+        repeatable=True,
+        format="".join,
+        group="verification",
+    )
     clientVerifyMode: VerifyMode | None = option(
         None,
         choiceOf(VerifyMode, {"auto": None}),
@@ -205,6 +224,17 @@ class TLSOptions(OptionSet):
         metavar="MODE",
         shown="required when CAs are given, else none",
         format=lambda mode: "auto" if mode is None else formatChoice(mode),
+        group="verification",
+    )
+    allow: tuple[str, ...] = option(
+        (),
+        _parseRule,
+        Side.SERVER,
+        "rule on certificates of clients, such as CN=alice,OU=ops; or file:PATH, with a rule in each line",
+        metavar="RULE",
+        shown="everybody whom the CAs certify",
+        repeatable=True,
+        format="".join,
         group="verification",
     )
     serverVerifyMode: VerifyMode = option(
@@ -265,7 +295,7 @@ class TLSOptions(OptionSet):
     )
     options: tuple[str, ...] = option(
         (),
-        namesOf("OP_", TLS_OPTIONS, _WEAKENING_OPTIONS),
+        namesOf("OP_", TLS_OPTIONS, WEAKENING_OPTIONS),
         Side.BOTH,
         "Python's OP_ names, with commas between",
         metavar="NAMES",
@@ -273,6 +303,42 @@ class TLSOptions(OptionSet):
         format=formatNames,
         group="protocol",
     )
+
+    sni: tuple[NamedOptions, ...] = option(
+        (),
+        _parseNamed,
+        Side.SERVER,
+        "NAME,option=value,…: what differs for clients that ask for NAME, *.DOMAIN, or default: all others",
+        metavar="NAME,...",
+        secret=True,
+        repeatable=True,
+        format=lambda named: formatNamed(named[0]),
+        group="certificates",
+    )
+
+    def forName(self, named: NamedOptions) -> TLSOptions:
+        """
+        What holds for clients that ask for a name: what is said for it, and for the rest, what is said for
+        all.  Whose own certificate is said has its own key; whose CAs are said, has no others, and asks for
+        certificates where all others are not asked.
+
+        @raise OptionError: for what cannot be used.
+        """
+        layer = replace(named.layer, source=f"{named.layer.source}, {self.source('sni')}")
+        own = resolve(TLSOptions, layer)
+        values: dict[str, object] = {"sni": ()}
+        if own.given("cert"):
+            values.update(key="")
+        if own.given("caCerts") or own.given("caData"):
+            values.update(caCerts="default", caData=b"")
+        believes = own.given("caCerts") or own.given("caData") or own.given("allow")
+        if self.clientVerifyMode is VerifyMode.NONE and believes:
+            values.update(clientVerifyMode=None)
+        if own.clientVerifyMode is VerifyMode.NONE:
+            values.update(allow=(), crl=())
+        sources = {key: source for key, source in self.sources.items() if key not in values}
+        values.update({attribute: getattr(own, attribute) for attribute in own.sources})
+        return replace(self, **values, sources={**sources, **own.sources})  # type: ignore[arg-type]
 
     def readKeyPassword(self, environ: Mapping[str, str] | None = None) -> str:
         """

@@ -13,7 +13,7 @@ import os
 import re
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Final
 
@@ -52,6 +52,10 @@ _REVOCATIONS: Final = re.compile(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL
 _IN_DIRECTORY: Final = re.compile(r".*\.(pem|crt|cer|crl|der|r?[0-9]+)", re.IGNORECASE)
 
 
+#: What is said of a place without revocation lists.
+_NO_LISTS: Final = "no revocation list in it"
+
+
 @dataclass(frozen=True)
 class TrustAnchors:
     """
@@ -69,6 +73,17 @@ class TrustAnchors:
     files: tuple[str, ...] = ()
     directories: tuple[str, ...] = ()
     read: tuple[str, ...] = ()
+
+    def __or__(self, other: TrustAnchors) -> TrustAnchors:
+        """
+        Either's, each once.
+        """
+        return TrustAnchors(
+            *(
+                tuple(dict.fromkeys((*getattr(self, each.name), *getattr(other, each.name))))
+                for each in fields(self)
+            )
+        )
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -94,11 +109,20 @@ class TrustAnchors:
 
 def trustAnchors(options: TLSOptions, side: Side, environ: Mapping[str, str] | None = None) -> TrustAnchors:
     """
-    Read the trust anchors that the options name.
+    Read the trust anchors that the options name, and the revocation lists.
 
     @param side: which side we are.  A server that is given none gets none.
     @param environ: the environment; by default, that of the process.
     @raise OptionError: if they cannot be read, or there are none in what was given.
+    """
+    anchors = _namedAnchors(options, side, environ)
+    lists = (*anchors.revocations, *_revocationLists(options))
+    return replace(anchors, revocations=lists, read=(*anchors.read, *options.crl))
+
+
+def _namedAnchors(options: TLSOptions, side: Side, environ: Mapping[str, str] | None) -> TrustAnchors:
+    """
+    Read the trust anchors, with the revocation lists that stand beside them.
     """
     variables = os.environ if environ is None else environ
     certificates: list[x509.Certificate] = []
@@ -203,6 +227,26 @@ def _loadDirectory(directory: Path) -> _Found:
         certificates.extend(found[0])
         revocations.extend(found[1])
     return certificates, revocations
+
+
+def _revocationLists(options: TLSOptions) -> tuple[x509.CertificateRevocationList, ...]:
+    """
+    Read the revocation lists that the options name apart from CAs.
+
+    @raise OptionError: if they cannot be read, or there is none in what was named.
+    """
+    lists: list[x509.CertificateRevocationList] = []
+    for path in options.crl:
+        try:
+            found = _loadDirectory(Path(path)) if os.path.isdir(path) else _parse(readFile(path))
+            if not found[1]:
+                raise CertificateFileError(path, _NO_LISTS)
+        except CertificateFileError as e:
+            raise options.error("crl", str(e)) from None
+        except ValueError as e:
+            raise options.error("crl", f"{path}: {e}") from None
+        lists.extend(found[1])
+    return tuple(lists)
 
 
 def _authorityFile(options: TLSOptions, environ: Mapping[str, str]) -> str:

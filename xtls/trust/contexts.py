@@ -14,7 +14,7 @@ octet of the application.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,11 +26,10 @@ from zope.interface import implementer
 
 from xtls.config.options import Side, TLSOptions, VerifyMode, optionNamed
 from xtls.trust.anchors import TrustAnchors, trustAnchors
-from xtls.trust.certificates import KeyPair
-from xtls.trust.keypairs import clientKeyPair, keyPairFiles, serverKeyPairs
+from xtls.trust.keypairs import clientKeyPair, keyPairFiles
 from xtls.trust.names import ReferenceIdentifier
-from xtls.trust.newcontext import believe, newContext, serverContext
-from xtls.trust.sni import NameTable
+from xtls.trust.newcontext import Made, believe, newContext
+from xtls.trust.servercontexts import ServerContexts, serverContexts
 from xtls.trust.verification import Policy
 from xtls.trust.verifier import Verifier, introduce, refusalOf
 
@@ -88,25 +87,7 @@ class _Warning:
 
 
 @dataclass(frozen=True)
-class _Made:
-    """
-    What connections are made of.
-
-    @ivar context: what they have in common; for a server, that of the first certificate, with which every
-        connection begins.
-    @ivar files: what all this was read from.
-    @ivar pairs: what is shown, the first one first.
-    @ivar anchors: who is believed.
-    """
-
-    context: SSL.Context
-    files: tuple[str, ...]
-    pairs: tuple[KeyPair, ...]
-    anchors: TrustAnchors
-
-
-@dataclass(frozen=True)
-class _Client(_Made):
+class _Client(Made):
     """
     What a client's connections are made of.
 
@@ -125,20 +106,28 @@ def _client(options: TLSOptions, host: str, alpn: Sequence[bytes]) -> _Client:
     @raise OptionError: if the options cannot be used.
     """
     verified = options.serverVerifyMode is not VerifyMode.NONE
-    reference = _reference(options, host, required=verified and options.checkHostname)
+    # a key that is pinned stands for the authority and the name, where no authority is named beside it
+    authority = not options.pin or options.given("caCerts") or options.given("caData")
+    named = options.checkHostname and authority
+    reference = _reference(options, host, required=verified and named)
     pair = clientKeyPair(options)
     context = newContext(options, SSL.TLS_CLIENT_METHOD, pair, alpn)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     warning = None
     anchors = TrustAnchors()
     if verified:
-        anchors = trustAnchors(options, Side.CLIENT)
+        anchors = trustAnchors(options, Side.CLIENT) if authority else TrustAnchors()
         believe(context, anchors, options)
         # a server always presents a certificate: where it is optional, it is as good as required
-        policy = Policy(reference if options.checkHostname else None, anchors.given)
+        policy = Policy(
+            reference if named else None, anchors.given, pins=frozenset(options.pin), authority=authority
+        )
         context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, Verifier(policy))
-        if anchors.system and not options.checkHostname:
+        if anchors.system and not (options.checkHostname or options.pin):
             warning = _Warning(_ANYBODY, host, options, "checkHostname")
+    elif options.pin:
+        problem = "a key is pinned, and verification is switched off: expected one of the two"
+        raise options.error("pin", problem)
     else:
         context.set_verify(SSL.VERIFY_NONE, None)
         warning = _Warning(_UNVERIFIED, host, options, "serverVerifyMode")
@@ -152,7 +141,7 @@ class _Creator:
     What creators say of what they were made of.
     """
 
-    _made: _Made
+    _made: Made
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -236,84 +225,21 @@ class ClientConnectionCreator(_Creator):
         return connection
 
 
-def _clientVerification(options: TLSOptions) -> tuple[TrustAnchors, int]:
-    """
-    Whether a server asks for certificates of its clients, and whom it believes about them.
-
-    @return: the anchors, and OpenSSL's verify mode.
-    """
-    mode = options.clientVerifyMode
-    if mode is VerifyMode.NONE:
-        return TrustAnchors(), SSL.VERIFY_NONE
-    anchors = trustAnchors(options, Side.SERVER)
-    if not anchors.certificates:
-        if mode is None:
-            if any(name.startswith("CRL_") for name in options.verifyFlags):
-                problem = "clients show no certificate that could be revoked; name a file of CAs for them"
-                raise options.error("verifyFlags", problem)
-            return anchors, SSL.VERIFY_NONE
-        raise options.error(
-            "clientVerifyMode",
-            f"{mode.value}: no CA is named for certificates of clients, and the system's are never believed"
-            " for them; name a file of CAs",
-        )
-    if mode is VerifyMode.OPTIONAL:
-        return anchors, SSL.VERIFY_PEER
-    return anchors, SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
-
-
-@dataclass(frozen=True)
-class _Server(_Made):
-    """
-    What a server's connections are made of.
-
-    @ivar mode: OpenSSL's verify mode.
-    """
-
-    mode: int
-
-
-def _server(options: TLSOptions, alpn: Sequence[bytes]) -> _Server:
-    """
-    Make what a server's connections are made of.
-
-    @raise OptionError: if the options cannot be used.
-    """
-    anchors, mode = _clientVerification(options)
-    verifier = Verifier(Policy(use="a client")) if mode else None
-    entries: list[tuple[x509.Certificate, SSL.Context]] = []
-    pairs = serverKeyPairs(options)
-    for pair in pairs:
-        context = serverContext(options, pair, alpn)
-        context.set_verify(mode, verifier)
-        if mode:
-            # a resumption shows no certificate, and under TLS 1.3 brings a ticket for the next one
-            context.set_options(SSL.OP_NO_TICKET)
-            believe(context, anchors, options)
-            for each in anchors.certificates:
-                context.add_client_ca(each)
-        entries.append((pair.certificate, context))
-    first = entries[0][1]
-    if len(entries) > 1:
-        first.set_tlsext_servername_callback(_contextChooser(NameTable(entries), mode, verifier))
-    files = (*keyPairFiles(options, Side.SERVER), *anchors.paths)
-    return _Server(first, files, pairs, anchors, mode)
-
-
 @implementer(IOpenSSLServerConnectionCreator)
 class ServerConnectionCreator(_Creator):
     """
     Makes the TLS connections of a server.
     """
 
-    _made: _Server
+    _made: ServerContexts
 
     def __init__(self, options: TLSOptions, alpn: Sequence[bytes] = ()) -> None:
         """
         See L{fromOptions}.
         """
         self._said = (options, tuple(alpn))
-        self._made = _server(*self._said)
+        self._made = serverContexts(*self._said)
+        self._made.warn()
 
     @classmethod
     def fromOptions(cls, options: TLSOptions, alpn: Sequence[bytes] = ()) -> ServerConnectionCreator:
@@ -335,21 +261,21 @@ class ServerConnectionCreator(_Creator):
 
         @raise OptionError: if it cannot be used any more; then all is as before.
         """
-        self._made = _server(*self._said)
+        self._made = serverContexts(*self._said)
 
     @property
     def certificateRequired(self) -> bool:
         """
-        Whether a client must show a certificate.
+        Whether a client must show a certificate, whatever name it asks for, or under some name.
         """
-        return bool(self._made.mode & SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
+        return self._made.required
 
     @property
     def certificateAsked(self) -> bool:
         """
-        Whether a client is asked for a certificate.
+        Whether a client is asked for a certificate, whatever name it asks for, or under some name.
         """
-        return self._made.mode != SSL.VERIFY_NONE
+        return self._made.asked
 
     def serverConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
         """
@@ -357,25 +283,7 @@ class ServerConnectionCreator(_Creator):
 
         @param tlsProtocol: the transport that will drive it.
         """
-        connection = SSL.Connection(self._made.context, None)
+        connection = self._made.begin()
         introduce(connection, tlsProtocol)
         connection.set_accept_state()
         return connection
-
-
-def _contextChooser(
-    table: NameTable[SSL.Context], mode: int, verifier: Verifier | None
-) -> Callable[[SSL.Connection], None]:
-    """
-    Make the callback that chooses the context for the name that a client asks for.
-    """
-
-    def choose(connection: SSL.Connection) -> None:
-        context = table.find(connection.get_servername())
-        if context is not connection.get_context():
-            connection.set_context(context)
-            # set_context brings the certificate, the anchors and the names of the CAs, but not whether a
-            # certificate of the client is asked for at all
-            connection.set_verify(mode, verifier)
-
-    return choose

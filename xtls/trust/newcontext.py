@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final, cast
 
 from OpenSSL import SSL
@@ -19,7 +20,7 @@ from xtls.trust.anchors import TrustAnchors
 from xtls.trust.certificates import KeyPair
 from xtls.trust.sentences import called
 
-__all__ = ["DEFAULT_CIPHERS", "believe", "newContext", "serverContext"]
+__all__ = ["DEFAULT_CIPHERS", "Made", "believe", "newContext", "serverContext"]
 
 #: The suites of TLS 1.2 (RFC 9325, section 4.2): ephemeral keys and authenticated encryption.
 DEFAULT_CIPHERS: Final = ":".join(
@@ -41,6 +42,23 @@ _SESSION_ID: Final = b"xtls"
 
 #: How long a session may be resumed, in seconds.
 _SESSION_LIFETIME: Final = 3600
+
+
+@dataclass(frozen=True)
+class Made:
+    """
+    What connections are made of.
+
+    @ivar context: what they have in common; for a server, that with which every connection begins.
+    @ivar files: what all this was read from.
+    @ivar pairs: what is shown, the first one first.
+    @ivar anchors: who is believed.
+    """
+
+    context: SSL.Context
+    files: tuple[str, ...]
+    pairs: tuple[KeyPair, ...]
+    anchors: TrustAnchors
 
 
 def newContext(options: TLSOptions, method: int, pair: KeyPair | None, alpn: Sequence[bytes]) -> SSL.Context:
@@ -124,7 +142,9 @@ def believe(context: SSL.Context, anchors: TrustAnchors, options: TLSOptions) ->
     if anchors.revocations:
         flags |= ssl.VERIFY_CRL_CHECK_LEAF
     elif flags & ssl.VERIFY_CRL_CHECK_LEAF and not anchors.system:
-        raise options.error("verifyFlags", "there is no revocation list among the CAs that were named")
+        raise options.error(
+            "verifyFlags", "no revocation list is named, and none is among the CAs that were named"
+        )
     # a context that was just made has one
     store = cast("X509Store", context.get_cert_store())
     store.set_flags(flags)

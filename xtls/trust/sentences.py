@@ -124,12 +124,16 @@ def _unknownCA(refusal: Refusal, certificate: x509.Certificate) -> str:
         problem = (
             f"was issued by {issuer}, which is not trusted here (or a certificate in between is missing)"
         )
-    return f"{whose} {problem}; its fingerprint is {fingerprint(certificate)}"
+    return f"{whose} {problem}"
 
 
 def _selfSigned(refusal: Refusal, certificate: x509.Certificate) -> str:
-    whose = _whose(refusal, certificate)
-    return f"{whose} is self-signed and not trusted here; its fingerprint is {fingerprint(certificate)}"
+    return f"{_whose(refusal, certificate)} is self-signed and not trusted here"
+
+
+def _wrongKey(refusal: Refusal, certificate: x509.Certificate) -> str:
+    found = printable(refusal.detail)
+    return f"{_whose(refusal, certificate)} does not have the key that is pinned, but {found}"
 
 
 def _wrongName(refusal: Refusal, certificate: x509.Certificate) -> str:
@@ -206,6 +210,27 @@ def _staleRevocationList(refusal: Refusal, certificate: x509.Certificate) -> str
     return f"the revocation list of {called(certificate.issuer)} is out of date"
 
 
+def _badRevocationList(refusal: Refusal, certificate: x509.Certificate) -> str:
+    issuer = called(certificate.issuer)
+    found = _BAD_LISTS.get(refusal.code, "it cannot be used")
+    return f"the revocation list of {issuer} proves nothing about {_whose(refusal, certificate)}: {found}"
+
+
+#: What is wrong with a revocation list (X509_V_ERR_*, openssl/x509_vfy.h).
+_BAD_LISTS: Final = {
+    5: "its signature cannot be read",
+    8: "its signature is not that of its issuer",
+    15: "its date cannot be read",
+    16: "its next date cannot be read",
+    35: "its issuer may not sign revocation lists",
+    36: "it has a critical extension that is not known",
+}
+
+
+def _notAllowed(refusal: Refusal, certificate: x509.Certificate) -> str:
+    return f"{refusal.detail} has a good certificate ({fingerprint(certificate)}), but no rule lets it in"
+
+
 def _badSignature(refusal: Refusal, certificate: x509.Certificate) -> str:
     return f"the signature on {_whose(refusal, certificate)} is not that of {called(certificate.issuer)}"
 
@@ -232,6 +257,7 @@ _SENTENCES: Final[dict[str, _Sentence]] = {
     "NOT_YET_VALID": _notYetValid,
     "UNKNOWN_CA": _unknownCA,
     "SELF_SIGNED": _selfSigned,
+    "WRONG_KEY": _wrongKey,
     "WRONG_NAME": _wrongName,
     "NO_NAME": _noName,
     "MALFORMED_NAME": _malformedName,
@@ -245,12 +271,20 @@ _SENTENCES: Final[dict[str, _Sentence]] = {
     "BAD_SIGNATURE": _badSignature,
     "WEAK": _weak,
     "STRICT": _strict,
+    "BAD_REVOCATION_LIST": _badRevocationList,
+    "NOT_ALLOWED": _notAllowed,
 }
 
 
-def sentenceFor(refusal: Refusal) -> str:
+#: The reasons, by their names, for which somebody may want to compare fingerprints.
+_COMPARED: Final = frozenset(("UNKNOWN_CA", "SELF_SIGNED"))
+
+
+def sentenceFor(refusal: Refusal, *, compared: bool = True) -> str:
     """
     Say in one sentence why a peer is refused.
+
+    @param compared: whether the sentence has the fingerprint of a certificate that might be trusted.
     """
     certificate = refusal.certificate
     if refusal.reason.name == "NO_CERTIFICATE":
@@ -259,7 +293,10 @@ def sentenceFor(refusal: Refusal) -> str:
         detail = printable(refusal.detail) or refusal.reason.value
         return f"the certificate cannot be verified: {detail}"
     try:
-        return _SENTENCES.get(refusal.reason.name, _other)(refusal, certificate)
+        said = _SENTENCES.get(refusal.reason.name, _other)(refusal, certificate)
+        if compared and refusal.reason.name in _COMPARED:
+            return f"{said}; its fingerprint is {fingerprint(certificate)}"
+        return said
     except Exception:
         # damaged so badly that not even its names can be shown
         return f"the certificate cannot be read, and is refused: {refusal.reason.value}"

@@ -7,16 +7,27 @@ shown the first certificate, and will refuse it if it must.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Generic, TypeVar
 
 from cryptography import x509
 
 from xtls.trust.names import PresentedIdentifiers
 
-__all__ = ["NameTable"]
+__all__ = ["NameTable", "lookUp"]
 
 _T = TypeVar("_T")
+
+
+def lookUp(table: Mapping[str, _T], serverName: bytes | None) -> _T | None:
+    """
+    Find what a table has for the name that a client asks for: under the name itself, or else under the
+    wildcard for all names beside it.
+    """
+    if not serverName:
+        return None
+    name = serverName.decode("ascii", "replace").lower().removesuffix(".")
+    return table.get(name, table.get("*." + name.partition(".")[2]))
 
 
 class NameTable(Generic[_T]):
@@ -36,13 +47,16 @@ class NameTable(Generic[_T]):
 
     def find(self, serverName: bytes | None) -> _T:
         """
-        Find the value for the name that a client asks for.
+        Find the value for the name that a client asks for, or else the first.
         """
-        if not serverName:
-            return self._default
-        name = serverName.decode("ascii", "replace").lower().removesuffix(".")
-        wildcard = "*." + name.partition(".")[2]
-        return self._byName.get(name, self._byName.get(wildcard, self._default))
+        found = lookUp(self._byName, serverName)
+        return self._default if found is None else found
+
+    def knows(self, serverName: bytes | None) -> bool:
+        """
+        Whether a certificate is for the name that a client asks for.
+        """
+        return lookUp(self._byName, serverName) is not None
 
 
 def _namesOf(certificate: x509.Certificate) -> tuple[str, ...]:

@@ -9,14 +9,16 @@ the evidence.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 
 from cryptography import x509
 
 from xtls.trust.anchors import TrustAnchors, trustAnchors
+from xtls.trust.identities import Identity, Rule
 from xtls.trust.names import PresentedIdentifiers, ReferenceIdentifier
+from xtls.trust.pins import pinOf
 from xtls.trust.sentences import sentenceFor
 
 __all__ = [
@@ -27,7 +29,9 @@ __all__ = [
     "TrustAnchors",
     "judge",
     "reasonFor",
+    "requireKey",
     "requireName",
+    "requireRule",
     "trustAnchors",
 ]
 
@@ -41,6 +45,7 @@ class Reason(Enum):
     NOT_YET_VALID = "not yet valid"
     UNKNOWN_CA = "unknown authority"
     SELF_SIGNED = "self-signed"
+    WRONG_KEY = "wrong key"
     WRONG_NAME = "wrong name"
     NO_NAME = "no name"
     MALFORMED_NAME = "malformed name"
@@ -55,6 +60,8 @@ class Reason(Enum):
     BAD_SIGNATURE = "bad signature"
     WEAK = "weak"
     STRICT = "strict"
+    BAD_REVOCATION_LIST = "bad revocation list"
+    NOT_ALLOWED = "not allowed"
     OTHER = "other"
 
 
@@ -78,11 +85,18 @@ _CODES: Final[dict[int, Reason]] = {
         Reason.NO_REVOCATION_LIST: (3, 33, 44),
         Reason.STALE_REVOCATION_LIST: (11, 12),
         Reason.BAD_SIGNATURE: (4, 6, 7, 76, 77, 78),
+        # its signature; its dates; its issuer may not sign lists; an extension that nobody knows
+        Reason.BAD_REVOCATION_LIST: (5, 8, 15, 16, 35, 36),
         Reason.WEAK: (66, 67, 68),
         Reason.STRICT: tuple(range(80, 94)),
     }.items()
     for code in codes
 }
+
+
+#: Those that say only that no authority vouches for a path: what a pinned key makes up for, and nothing else.
+#: Issuer not found, twice; self-signed; a root that is not believed; only the leaf, and no issuer.
+_NO_AUTHORITY: Final = frozenset((2, 20, 18, 19, 21))
 
 
 def reasonFor(code: int) -> Reason:
@@ -103,6 +117,7 @@ class Refusal:
     @ivar code: OpenSSL's verification error (X509_V_ERR_*), or 0 where the refusal is ours.
     @ivar reference: the name that the certificate should have been for.
     @ivar detail: what was found, where that is not in the certificate.
+    @ivar own: the peer's own certificate, where it is known.
     """
 
     reason: Reason
@@ -111,6 +126,7 @@ class Refusal:
     code: int = 0
     reference: str = ""
     detail: str = ""
+    own: x509.Certificate | None = field(default=None, compare=False)
 
     def sentence(self) -> str:
         """
@@ -127,17 +143,34 @@ class Policy:
     @ivar reference: whom it must be; L{None} when no name is asked for.
     @ivar allowCommonName: whether a certificate without a subjectAltName may be for its Common Name.
     @ivar use: what its certificate must be for, in words.
+    @ivar identified: whether it must be possible to say who it is.
+    @ivar rules: of which one must let it in; L{None} where there are no rules.
+    @ivar pins: the keys of which its own must be one, as L{pinOf<xtls.trust.pins.pinOf>} writes them; empty
+        when any will do.
+    @ivar authority: whether an authority must vouch for it.  Without pins, one must.
     """
 
     reference: ReferenceIdentifier | None = None
     allowCommonName: bool = False
     use: str = "a server"
+    identified: bool = False
+    rules: tuple[Rule, ...] | None = None
+    pins: frozenset[str] = frozenset()
+    authority: bool = True
+
+    def __post_init__(self) -> None:
+        """
+        @raise ValueError: for a policy by which anybody would be believed.
+        """
+        if not (self.authority or self.pins):
+            raise ValueError("expected pins where no authority is asked for")
 
     def examines(self, depth: int) -> bool:
         """
         Whether more than a valid path is asked of the certificate at a depth.
         """
-        return depth == 0 and self.reference is not None
+        asked = self.reference is not None or self.identified or self.rules is not None
+        return depth == 0 and (asked or bool(self.pins))
 
     def byCommonName(self, certificate: x509.Certificate) -> bool:
         """
@@ -176,6 +209,38 @@ def requireName(
     return Refusal(reason, certificate, reference=reference.name, detail=detail)
 
 
+def requireRule(certificate: x509.Certificate, policy: Policy) -> Refusal | None:
+    """
+    Require that a certificate says who its owner is, and that a rule lets them in.
+
+    @param certificate: the peer's own certificate, of which all else is proven.
+    @return: L{None} if it does and one lets them in, or if nobody asks.
+    """
+    if not policy.identified and policy.rules is None:
+        return None
+    try:
+        identity = Identity.of(certificate)
+        if policy.rules is None or any(rule.allows(identity) for rule in policy.rules):
+            return None
+        return Refusal(Reason.NOT_ALLOWED, certificate, detail=identity.describe())
+    except Exception as e:
+        return Refusal(Reason.OTHER, certificate, detail=f"who it is for cannot be read: {e}")
+
+
+def requireKey(certificate: x509.Certificate, pins: frozenset[str]) -> Refusal | None:
+    """
+    Require that a certificate's key is one that was pinned.
+
+    @param certificate: the peer's own certificate, whose key it proves in the handshake to have.
+    @return: L{None} if it is; in all other cases, why not.
+    """
+    try:
+        found = pinOf(certificate)
+    except Exception as e:
+        return Refusal(Reason.WRONG_KEY, certificate, detail=f"one that cannot be read: {e}")
+    return None if found in pins else Refusal(Reason.WRONG_KEY, certificate, detail=found)
+
+
 def _readable(certificate: x509.Certificate) -> bool:
     """
     Whether the extensions of a certificate can be read.
@@ -198,13 +263,24 @@ def judge(
     @return: L{None} to go on; with depth 0, that is to accept the peer.
     """
     name = policy.reference.name if policy.reference is not None else ""
+    if depth == 0 and policy.pins:
+        # first of all, and whatever else is found: what follows may make allowances for a pinned key
+        refusal = requireKey(certificate, policy.pins)
+        if refusal is not None:
+            return replace(refusal, code=code, reference=name)
     if not ok:
+        if code in _NO_AUTHORITY and not policy.authority:
+            # above the peer's own certificate too: that one is still to come, and with it the question above
+            return None
         reason = reasonFor(code)
         detail = policy.use if reason is Reason.WRONG_USAGE else ""
         if reason is Reason.UNKNOWN_CA and not _readable(certificate):
             # OpenSSL looks for no issuer of a certificate of which it cannot make sense
             reason, detail = Reason.OTHER, "it is damaged"
         return Refusal(reason, certificate, depth, code, name, detail)
-    if policy.examines(depth) and policy.reference is not None:
-        return requireName(certificate, policy.reference, policy.allowCommonName)
-    return None
+    if depth:
+        return None
+    refusal = None
+    if policy.reference is not None:
+        refusal = requireName(certificate, policy.reference, policy.allowCommonName)
+    return refusal or requireRule(certificate, policy)

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.support.logs import recordLogs
 from tests.support.randoms import mutations, randomTexts
 from tests.test_values import PEM
 from xtls.config.connectionfile import (
     LARGEST_FILE,
+    RESERVED,
     SUFFIX,
     parseConnectionFile,
     readConnectionFile,
@@ -21,8 +23,9 @@ from xtls.config.connectionfile import (
     withoutAnchors,
     writeConnectionFile,
 )
-from xtls.config.definitions import Layer
+from xtls.config.definitions import Layer, optionNamed
 from xtls.config.modes import Mode, Target
+from xtls.config.options import TLSOptions
 from xtls.config.portoptions import resolveBoth
 from xtls.config.target import parseTarget
 from xtls.errors import OptionError
@@ -132,8 +135,31 @@ class ReadTests(SynchronousTestCase):
         lines = (
             "autoconnect=maybe\nquality=80\nproxy_host=x\nencoding=rgb\nssl=auto\nws=no\nssl-upgrade=yes\n"
         )
+        recorder = recordLogs(self)
         target = parseConnectionFile(lines + PLACE, "x.xpra")
         self.assertEqual(dict(target.layer.values), {})
+        (text,) = recorder.lines()
+        self.assertIn("passed over in x.xpra", text)
+        for key in ("quality", "proxy_host", "ssl-upgrade"):
+            self.assertIn(key, text)
+
+    def test_nothingIgnored(self) -> None:
+        """
+        Nothing is said of files in which all has a meaning, or is in every file.
+        """
+        recorder = recordLogs(self)
+        parseConnectionFile("autoconnect=true\n" + PLACE, "x.xpra")
+        self.assertEqual(recorder.lines(), [])
+
+    def test_controls(self) -> None:
+        """
+        What a terminal would obey is not text, wherever it stands; a byte order mark and tabs are harmless.
+        """
+        for line in ("\x1b[2J=1", "username=a\x07b", "path=\u202ea", "ssl-cert=a\rb", "#\nho\x00st=h"):
+            error = self.assertRaises(OptionError, parseConnectionFile, PLACE + line, "x.xpra")
+            self.assertIn("control characters", error.problem)
+            self.assertTrue(str(error).isprintable())
+        parseConnectionFile(PLACE + "username=a\tb", "x.xpra")
 
     def test_options(self) -> None:
         """
@@ -269,6 +295,7 @@ class WriteTests(SynchronousTestCase):
             (Target(Mode.SSL, "h", 1, username="a\nhost=evil"), "username", "target"),
             (Target(Mode.SSL, "h", 1, password="a\rb"), "password", "target"),
             (Target(Mode.SSL, "h", 1, layer=Layer("URL", {"ssl-cert": "a\nb"})), "ssl-cert", "URL"),
+            (Target(Mode.SSL, "h", 1, username="\x1b[2J"), "username", "target"),
         ):
             error = self.assertRaises(OptionError, writeConnectionFile, target)
             self.assertEqual((error.option, error.source), (option, source))
@@ -306,17 +333,46 @@ class RefuseWeakeningTests(SynchronousTestCase):
         ("ssl-server-verify-mode", "none"),
         ("ssl-check-hostname", "off"),
         ("ssl-verify-flags", "DEFAULT,ALLOW_PROXY_CERTS"),
+        ("ssl-protocol", "TLSv1_2"),
+        ("ssl-ciphers", "ECDHE-RSA-AES128-GCM-SHA256:AES128-SHA"),
+        ("ssl-options", "ALL,NO_TLSv1_3"),
+        ("ssl-cert", "/home/me/me.pem"),
+        ("ssl-key", "/home/me/me.key"),
+        ("ssl-key-password", "fd:0"),
     )
+
+    def test_all(self) -> None:
+        """
+        Everything that is reserved for the user is tried below.
+        """
+        names = {optionNamed(TLSOptions, attribute).name for attribute in RESERVED}
+        self.assertEqual({name for name, _ in self.weakening}, names)
 
     def test_refused(self) -> None:
         """
-        Somebody else cannot lower verification; the error names line and remedy.
+        Somebody else cannot lower verification or protection, or name the user's keys; the error names line
+        and remedy.
         """
         for name, text in self.weakening:
             theirs = Layer("x.xpra", {name: text}, {name: "x.xpra line 3"})
             error = self.assertRaises(OptionError, refuseWeakening, theirs, Layer("command line"))
             self.assertEqual((error.option, error.source), (name, "x.xpra line 3"))
             self.assertIn(f"--{name}=", error.problem)
+
+    def test_several(self) -> None:
+        """
+        An option that was said several times is refused as one that was said once.
+        """
+        theirs = Layer("x.xpra", {"ssl-cert": ("auto", "a", "b")})
+        self.assertRaises(OptionError, refuseWeakening, theirs, Layer("command line"))
+
+    def test_secret(self) -> None:
+        """
+        A passphrase is not in the error.
+        """
+        theirs = Layer("x.xpra", {"ssl-key-password": "hush"})
+        error = self.assertRaises(OptionError, refuseWeakening, theirs, Layer("command line"))
+        self.assertNotIn("hush", str(error))
 
     def test_decided(self) -> None:
         """
@@ -328,6 +384,15 @@ class RefuseWeakeningTests(SynchronousTestCase):
             Layer("x.xpra", {"ssl-server-verify-mode": "none"}),
             Layer("command line", {"ssl-server-verify-mode": "required"}),
         )
+
+    def test_mixed(self) -> None:
+        """
+        The user's word on one option is no word on another: a key of the file does not come with the user's
+        certificate.
+        """
+        theirs = Layer("x.xpra", {"ssl-cert": "a", "ssl-key": "b"})
+        error = self.assertRaises(OptionError, refuseWeakening, theirs, Layer("", {"ssl-cert": "c"}))
+        self.assertEqual(error.option, "ssl-key")
 
     def test_harmless(self) -> None:
         """
@@ -341,8 +406,13 @@ class RefuseWeakeningTests(SynchronousTestCase):
                     "ssl-server-verify-mode": "optional",
                     "ssl-check-hostname": "yes",
                     "ssl-verify-flags": "X509_STRICT",
+                    "ssl-protocol": "TLSv1_3",
+                    "ssl-ciphers": "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-AES256-GCM-SHA384",
+                    "ssl-options": "ALL,NO_TICKET,NO_TLSv1_2",
+                    "ssl-cert": "auto",
                 },
             ),
             Layer("command line"),
         )
         refuseWeakening(Layer("x.xpra"), Layer("command line", {"ssl-server-verify-mode": "none"}))
+        refuseWeakening(Layer("x.xpra", {"ssl-ciphers": "DEFAULT"}), Layer("command line"))

@@ -2,23 +2,29 @@
 Connection files: C{*.xpra}, lines of C{key=value} that say where to connect and how.
 
 Such a file may have been sent by somebody else.  So what it says of verification is taken where it names
-whom to believe, and refused where it asks to believe anybody: L{refuseWeakening}.
+whom to believe, and refused where it asks to believe anybody; likewise what would protect less, and what
+names the reader's own keys: L{refuseWeakening}.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
+
+from twisted.logger import Logger
 
 from xtls.config.definitions import Layer, Side, optionNamed, unknownOption
 from xtls.config.modes import MODES, Mode, Target, checkHost, parsePort, quotePath, requireTLS
 from xtls.config.options import TLSOptions, VerifyMode
 from xtls.config.portoptions import ALL_OPTIONS, layerOf, optionCalled, resolveBoth
-from xtls.config.values import quoted
+from xtls.config.values import TLSVersions, quoted
 from xtls.errors import OptionError
 
 _T = TypeVar("_T")
+
+_log = Logger()
 
 #: How the names of connection files end.
 SUFFIX = ".xpra"
@@ -30,7 +36,15 @@ MIME_TYPE = "application/x-xpraconfig"
 LARGEST_FILE = 1 << 20
 
 #: What says where to connect.
-_PLACE = frozenset(("mode", "host", "port", "ssh_port", "path", "username", "password"))
+PLACE = {
+    "mode": "how to speak: tcp, ssl, ws, wss, ssh or socket",
+    "host": "the server: a name or an address; an IPv6 address may stand in brackets",
+    "port": "its port; where there is no such line, the mode has one",
+    "ssh_port": "its port, for ssh",
+    "path": "the path of the URL, without its first slash; for sockets, the path of the socket",
+    "username": "whom to log in as",
+    "password": "the password",
+}
 
 #: What xpra's files may say besides, and what has no meaning here.  So have all options of servers.
 _IGNORED_WORDS = """
@@ -56,8 +70,13 @@ encryption encryption-keyfile tcp-encryption tcp-encryption-keyfile
 http-headers http-scripts systemd-run backend gui remote-logging commands start attach command
 sync-xvfb forward-xdg-open proxy-start-sessions idle-timeout server-idle-timeout rfb-upgrade quic
 """
-_IGNORED = frozenset(_IGNORED_WORDS.split())
+IGNORED = frozenset(_IGNORED_WORDS.split())
 
+#: What is in every file of xpra's, and worth no word.
+_EVERYWHERE = {"autoconnect"}
+
+#: What terminals obey: control characters, and those that turn the direction of text.
+_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 #: The lines of a file, by key: text and place of each.
 _Lines = list[tuple[str, str, str]]
@@ -76,28 +95,38 @@ def _lines(text: str, name: str) -> _Lines:
             continue
         key, equals, value = stripped.partition("=")
         place = f"{name} line {number}"
+        if _CONTROLS.search(stripped):
+            # it would be obeyed by the terminal that shows it
+            raise OptionError("connection file", place, "expected text without control characters")
         if not equals or not key.strip():
             raise OptionError("connection file", place, "expected key=value")
         lines.append((key.strip(), value.strip(), place))
     return lines
 
 
-def _sort(lines: _Lines) -> tuple[dict[str, tuple[str, str]], _Lines]:
+def _sort(lines: _Lines, name: str) -> tuple[dict[str, tuple[str, str]], _Lines]:
     """
-    Part what says where to connect from the options; leave out what has no meaning here.
+    Part what says where to connect from the options; pass over what has no meaning here.
     """
     where: dict[str, tuple[str, str]] = {}
     said = []
+    passed: dict[str, None] = {}
     for key, value, place in lines:
         definition = optionCalled(key)
-        if key in _PLACE:
+        if key in PLACE:
             if where.setdefault(key, (value, place))[0] != value:
                 raise OptionError(key, place, "said more than once, with different values: expected one")
         elif definition is not None:
             if definition.side & Side.CLIENT:
                 said.append((key, value, place))
-        elif key not in _IGNORED:
-            raise unknownOption(key, place, ALL_OPTIONS, _PLACE)
+            else:
+                passed[key] = None
+        elif key in IGNORED:
+            passed[key] = None
+        else:
+            raise unknownOption(key, place, ALL_OPTIONS, PLACE)
+    if passed.keys() - _EVERYWHERE:
+        _log.info("passed over in {name}, where it has no meaning: {keys}", name=name, keys=", ".join(passed))
     return where, said
 
 
@@ -133,7 +162,7 @@ def parseConnectionFile(text: str, name: str) -> Target:
     @param name: the file's name, for errors.
     @raise OptionError: if it cannot be used; it says which line.
     """
-    where, said = _sort(_lines(text, name))
+    where, said = _sort(_lines(text, name), name)
     mode = _take(where, "mode", name, _parseMode)
     layer = layerOf(name, said, Side.CLIENT)
     if not mode.secure:
@@ -190,7 +219,7 @@ def _fits(value: str) -> bool:
     """
     Whether a value is read from a line as it was written there.
     """
-    return value == value.strip() and "\n" not in value and "\r" not in value
+    return value == value.strip() and not _CONTROLS.search(value)
 
 
 def _line(key: str, value: str, source: str) -> str:
@@ -223,21 +252,66 @@ def writeConnectionFile(target: Target) -> str:
     return "".join(lines)
 
 
-#: What lowers verification: attribute and test of its value.
-_WEAKENING: dict[str, Callable[[Any], bool]] = {
-    "serverVerifyMode": lambda mode: mode is VerifyMode.NONE,
-    "checkHostname": lambda checked: not checked,
-    "verifyFlags": lambda names: "ALLOW_PROXY_CERTS" in names,
+#: The suites of TLS 1.2 that are taken by default, and those of TLS 1.3: to ask for some of them is to ask
+#: for no less.
+_STRONG_SUITES = re.compile(
+    r"(ECDHE-(ECDSA|RSA)-(AES128-GCM-SHA256|AES256-GCM-SHA384|CHACHA20-POLY1305)|TLS_[A-Z0-9_]+)"
+)
+
+_VERIFICATION = "nobody but you may lower verification"
+_PROTECTION = "nobody but you may lower what protects a connection"
+_IDENTITY = "nobody but you may say who you are, or name your keys and secrets"
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """
+    What the user alone may say of an option.
+
+    @ivar values: which values, for the reference.
+    @ivar test: whether a value is one of them.
+    @ivar why: the beginning of the refusal.
+    """
+
+    values: str
+    test: Callable[[Any], bool]
+    why: str
+
+
+#: What a stranger may not say, by attribute.
+RESERVED = {
+    "serverVerifyMode": Reserved("none", lambda mode: mode is VerifyMode.NONE, _VERIFICATION),
+    "checkHostname": Reserved("no", lambda checked: not checked, _VERIFICATION),
+    "verifyFlags": Reserved("ALLOW_PROXY_CERTS", lambda names: "ALLOW_PROXY_CERTS" in names, _VERIFICATION),
+    "protocol": Reserved(
+        "any without TLS 1.3", lambda versions: versions.maximum < TLSVersions().maximum, _PROTECTION
+    ),
+    "ciphers": Reserved(
+        "any but suites of the default", lambda text: bool(text) and not _areStrong(text), _PROTECTION
+    ),
+    "options": Reserved("NO_TLSv1_3", lambda names: "NO_TLSv1_3" in names, _PROTECTION),
+    "cert": Reserved("any but auto", lambda paths: any(path != "auto" for path in paths), _IDENTITY),
+    "key": Reserved("any", bool, _IDENTITY),
+    "keyPassword": Reserved("any", bool, _IDENTITY),
 }
 
+
+def _areStrong(ciphers: str) -> bool:
+    """
+    Whether a list of suites has none but strong ones.
+    """
+    return all(_STRONG_SUITES.fullmatch(word) for word in re.split("[:, ]+", ciphers))
+
+
 #: What says whom to believe.
-_ANCHORS = ("caCerts", "caData")
+ANCHORS = ("caCerts", "caData", "pin")
 
 
 def refuseWeakening(untrusted: Layer, trusted: Layer) -> None:
     """
-    Refuse options that lower verification where they came from somebody else, unless the user decides the
-    same option on the command line (which then wins).
+    Refuse options that are the user's alone where they came from somebody else, unless the user decides the
+    same option on the command line (which then wins): what lowers verification, what lowers protection, and
+    what names the user's own keys and secrets.
 
     @param untrusted: what a connection file, a URL from elsewhere or a remembered entry says.
     @param trusted: what the user says, here and now.
@@ -245,13 +319,13 @@ def refuseWeakening(untrusted: Layer, trusted: Layer) -> None:
     """
     theirs, _ = resolveBoth(untrusted)
     ours, _ = resolveBoth(trusted)
-    for attribute, lowers in _WEAKENING.items():
-        if lowers(getattr(theirs, attribute)) and not ours.given(attribute):
-            name = optionNamed(TLSOptions, attribute).name
-            said = theirs.layer("").values[name]
-            raise theirs.error(
-                attribute, f"nobody but you may lower verification: if you mean it, add --{name}={said}"
-            )
+    for attribute, reserved in RESERVED.items():
+        if reserved.test(getattr(theirs, attribute)) and not ours.given(attribute):
+            definition = optionNamed(TLSOptions, attribute)
+            said = theirs.layer("").values[definition.name]
+            first = said if isinstance(said, str) else said[0]
+            shown = definition.metavar if definition.secret else first
+            raise theirs.error(attribute, f"{reserved.why}: if you mean it, add --{definition.name}={shown}")
 
 
 def withoutAnchors(untrusted: Layer, trusted: Layer) -> Layer:
@@ -262,11 +336,11 @@ def withoutAnchors(untrusted: Layer, trusted: Layer) -> Layer:
     @param trusted: what the user says, here and now.
     """
     ours, _ = resolveBoth(trusted)
-    if not any(ours.given(attribute) for attribute in _ANCHORS):
+    if not any(ours.given(attribute) for attribute in ANCHORS):
         return untrusted
     left = {
         name: text
         for name, text in untrusted.values.items()
-        if getattr(optionCalled(name), "attribute", "") not in _ANCHORS
+        if getattr(optionCalled(name), "attribute", "") not in ANCHORS
     }
     return replace(untrusted, values=left)

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "self-signed": ("xtls.programs.certselfsigned", "make a certificate for this machine, signed by itself"),
     "show": ("xtls.programs.certshow", "say what is in a file of certificates, or in the default one"),
     "fingerprint": ("xtls.programs.certfingerprint", "print the SHA-256 fingerprint of a certificate"),
+    "encode": ("xtls.programs.certencode", "print certificates as --ssl-ca-data takes them"),
 }
 
 _HELP: Final = (

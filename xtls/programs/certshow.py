@@ -15,15 +15,12 @@ from typing import Any, Final
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from xtls.config.locations import defaultCertificatePath, findDefaultCertificate
-from xtls.errors import CertificateFileError, OptionError
-from xtls.programs.certpassphrase import PASSWORD, passphraseOf
-from xtls.programs.commandline import SOURCE, CommandLine, Given, Word
-from xtls.programs.messages import thisCommand
+from xtls.programs.certpassphrase import PASSWORD
+from xtls.programs.certreading import certificateFile, readFor
+from xtls.programs.commandline import CommandLine, Word
 from xtls.programs.statuses import ExitStatus
 from xtls.trust.bundles import inspectChain, inspectKey, inspectRevocations
-from xtls.trust.contents import Contents, readContents
-from xtls.trust.files import readFile
+from xtls.trust.contents import Contents
 from xtls.trust.inspection import Finding, inspect
 from xtls.trust.particulars import UNREADABLE, distance, nameOf, particulars
 from xtls.trust.pins import pinOf
@@ -93,8 +90,8 @@ def run(arguments: Sequence[str], now: datetime | None = None) -> int:
     if given.has("help"):
         print(_HELP + _LINE.help() + _EXAMPLES, end="")
         return ExitStatus.OK
-    path = _path(given)
-    contents = _read(given, path)
+    path = certificateFile(given)
+    contents = readFor(given, path, certificates=given.has("pem"))
     if given.has("pem"):
         for certificate in contents.certificates:
             print(certificate.public_bytes(serialization.Encoding.PEM).decode("ascii"), end="")
@@ -105,38 +102,6 @@ def run(arguments: Sequence[str], now: datetime | None = None) -> int:
     else:
         print("\n".join(_lines(shown)))
     return ExitStatus.OK
-
-
-def _path(given: Given) -> str:
-    """
-    The file that is to be shown.
-    """
-    if len(given.arguments) > 1:
-        raise OptionError(given.arguments[1], SOURCE, "expected one file")
-    if given.arguments and "://" in given.arguments[0]:
-        problem = f"this is a server, and no file: {thisCommand()} check says what it shows"
-        raise OptionError("FILE", SOURCE, problem)
-    path = given.arguments[0] if given.arguments else str(findDefaultCertificate() or "")
-    if not path:
-        remedy = "name a file, or make one with: xtls cert self-signed"
-        raise CertificateFileError(
-            str(defaultCertificatePath()), f"there is no default certificate; {remedy}"
-        )
-    return path
-
-
-def _read(given: Given, path: str) -> Contents:
-    """
-    Read it.
-    """
-    data = readFile(path)
-    try:
-        contents = readContents(data, passphraseOf(given, path))
-    except ValueError as e:
-        raise CertificateFileError(path, str(e)) from None
-    if given.has("pem") and not contents.certificates:
-        raise CertificateFileError(path, "no certificate in it")
-    return contents
 
 
 def _look(path: str, contents: Contents, now: datetime) -> _Shown:

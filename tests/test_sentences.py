@@ -59,6 +59,26 @@ class SentencesTests(SynchronousTestCase):
         ):
             self.assertTrue(self.said(Reason.WEAK, certificate, depth=depth).startswith(whose + " has a key"))
 
+    def test_key(self) -> None:
+        """
+        A key that is not pinned is named as it would have to be.
+        """
+        self.assertEqual(
+            self.said(Reason.WRONG_KEY, detail="sha256:00"),
+            "the certificate for a.test does not have the key that is pinned, but sha256:00",
+        )
+
+    def test_apart(self) -> None:
+        """
+        The fingerprint can be left out, where it is shown apart.
+        """
+        for reason in Reason:
+            refusal = Refusal(reason, CERTIFICATE, reference="b.test", detail="x")
+            compared = reason in (Reason.SELF_SIGNED, Reason.UNKNOWN_CA)
+            short = sentenceFor(refusal, compared=False)
+            end = f"; its fingerprint is {fingerprint(CERTIFICATE)}" if compared else ""
+            self.assertEqual(short + end, sentenceFor(refusal))
+
     def test_unknown(self) -> None:
         """
         Who is not known is named, with the fingerprint.

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import FrozenInstanceError
+from typing import Any
 
 from cryptography import x509
 from OpenSSL.SSL import X509VerificationCodes
@@ -13,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.faults import AUTHORITY, GOOD_SERVER, NAME, SERVER_FAULTS
 from xtls.trust import anchors
+from xtls.trust.pins import pinOf
 from xtls.trust.verification import (
     Policy,
     Reason,
@@ -21,6 +23,7 @@ from xtls.trust.verification import (
     TrustAnchors,
     judge,
     reasonFor,
+    requireKey,
     requireName,
     trustAnchors,
 )
@@ -248,3 +251,62 @@ class RefusalTests(SynchronousTestCase):
         """
         self.assertIs(trustAnchors, anchors.trustAnchors)
         self.assertIs(TrustAnchors, anchors.TrustAnchors)
+
+
+class PinTests(SynchronousTestCase):
+    """
+    Keys that are pinned.
+    """
+
+    PINS = frozenset((pinOf(CERTIFICATE),))
+
+    def judged(self, policy: Policy, certificate: x509.Certificate, code: int, depth: int) -> Reason | None:
+        """
+        What is decided.
+        """
+        refusal = judge(policy, certificate, ok=not code, code=code, depth=depth)
+        return None if refusal is None else refusal.reason
+
+    def test_anybody(self) -> None:
+        """
+        There is no policy by which nobody need vouch for anybody.
+        """
+        self.assertRaises(ValueError, Policy, authority=False)
+        self.assertTrue(Policy(pins=self.PINS).examines(0))
+        self.assertFalse(Policy(pins=self.PINS).examines(1))
+
+    def test_authority(self) -> None:
+        """
+        A pinned key makes up for an authority that is missing, and for nothing else that OpenSSL can find.
+        """
+        policy = Policy(pins=self.PINS, authority=False)
+        for code in range(200):
+            expected = None if code in (0, 2, 18, 19, 20, 21) else reasonFor(code)
+            self.assertIs(self.judged(policy, CERTIFICATE, code, 0), expected, code)
+            self.assertIs(self.judged(policy, NAMELESS, code, 1), expected, code)
+            self.assertIs(self.judged(policy, NAMELESS, code, 0), Reason.WRONG_KEY, code)
+
+    def test_besides(self) -> None:
+        """
+        Where an authority must vouch too, nothing is made up for.
+        """
+        policy = Policy(REFERENCE, pins=self.PINS)
+        for code in range(1, 200):
+            self.assertIs(self.judged(policy, CERTIFICATE, code, 0), reasonFor(code), code)
+            self.assertIs(self.judged(policy, NAMELESS, code, 1), reasonFor(code), code)
+        self.assertIsNone(self.judged(policy, CERTIFICATE, 0, 0))
+        self.assertIs(self.judged(policy, NAMELESS, 0, 0), Reason.WRONG_KEY)
+        elsewhere = Policy(ReferenceIdentifier.of("other.test"), pins=self.PINS)
+        self.assertIs(self.judged(elsewhere, CERTIFICATE, 0, 0), Reason.WRONG_NAME)
+
+    def test_evidence(self) -> None:
+        """
+        A refusal has the key that was found; a key that cannot be read is none of those that are pinned.
+        """
+        refusal = requireKey(NAMELESS, self.PINS)
+        self.assertEqual(refusal, Refusal(Reason.WRONG_KEY, NAMELESS, detail=pinOf(NAMELESS)))
+        unreadable: Any = Trap()
+        refusal = requireKey(unreadable, self.PINS)
+        assert refusal is not None
+        self.assertIs(refusal.reason, Reason.WRONG_KEY)
+        self.assertIn("cannot be read", refusal.detail)

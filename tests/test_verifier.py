@@ -17,6 +17,7 @@ from tests.support.faults import AUTHORITY, GOOD_SERVER, NAME
 from tests.support.logs import recordLogs
 from xtls.errors import PeerVerificationError
 from xtls.trust.names import ReferenceIdentifier
+from xtls.trust.pins import pinOf
 from xtls.trust.verification import Policy, Reason, Refusal
 from xtls.trust.verifier import Verifier, introduce, refusalOf
 
@@ -121,6 +122,41 @@ class VerifierTests(SynchronousTestCase):
             assert found is not None
             self.assertEqual((found.reason, found.certificate), (Reason.OTHER, None))
             self.assertIn("\\x1b", found.sentence())
+
+    def test_own(self) -> None:
+        """
+        The peer's own certificate is in the refusal.  Who was refused for a certificate above it has it in
+        the path that OpenSSL keeps; where there is none, or it cannot be read, it is not known.
+        """
+        it, another, third = (connection() for _ in range(3))
+        Verifier(POLICY)(it, OTHER, 0, 0, 1)
+        found = refusalOf(it)
+        assert found is not None
+        self.assertEqual(found.own, OTHER.to_cryptography())
+        for each, path, own in (
+            (another, None, None),
+            (another, [GOOD, OTHER], GOOD.to_cryptography()),
+            (third, [Unreadable()], None),
+        ):
+            Verifier(POLICY)(each, OTHER, 20, 1, 0)
+            self.patch(SSL.Connection, "get_verified_chain", lambda self, path=path: path)
+            found = refusalOf(each)
+            assert found is not None
+            self.assertEqual((found.own, found.depth), (own, 1))
+
+    def test_pinned(self) -> None:
+        """
+        The key of the peer's own certificate is looked at whatever OpenSSL says of it.
+        """
+        for pinned, good, bad in ((GOOD, GOOD, OTHER), (OTHER, OTHER, GOOD)):
+            policy = Policy(pins=frozenset((pinOf(pinned.to_cryptography()),)), authority=False)
+            for code in (0, 18, 20, 21):
+                self.assertIs(Verifier(policy)(connection(), good, code, 0, int(not code)), True)
+                it = connection()
+                self.assertIs(Verifier(policy)(it, bad, code, 0, int(not code)), False)
+                found = refusalOf(it)
+                assert found is not None
+                self.assertIs(found.reason, Reason.WRONG_KEY)
 
     def test_forgotten(self) -> None:
         """

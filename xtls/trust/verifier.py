@@ -7,15 +7,18 @@ wrong in it is a refusal.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
+from cryptography import x509
 from OpenSSL import SSL
-from OpenSSL.crypto import X509
+from OpenSSL.crypto import FILETYPE_ASN1, X509, dump_certificate
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from xtls.errors import PeerVerificationError
+from xtls.trust.constraints import constraintsOf
 from xtls.trust.verification import Policy, Reason, Refusal, judge
 
 __all__ = ["Verifier", "introduce", "refusalOf"]
@@ -25,6 +28,9 @@ _log = Logger()
 #: The refusals of the connections that there are.
 _refusals: WeakKeyDictionary[SSL.Connection, Refusal] = WeakKeyDictionary()
 
+#: The constraints of the authorities above the peers of those connections, where there are any.
+_bounds: WeakKeyDictionary[SSL.Connection, list[x509.NameConstraints]] = WeakKeyDictionary()
+
 
 def refusalOf(connection: SSL.Connection) -> Refusal | None:
     """
@@ -33,7 +39,15 @@ def refusalOf(connection: SSL.Connection) -> Refusal | None:
     A client that presents no certificate where one is required is refused by OpenSSL itself: that is in the
     error of the handshake and not here.
     """
-    return _refusals.get(connection)
+    refusal = _refusals.get(connection)
+    if refusal is None or refusal.own is not None:
+        return refusal
+    # Who was refused for what is above its own certificate.  OpenSSL keeps the path that it had built.
+    try:
+        path = connection.get_verified_chain()
+        return replace(refusal, own=path[0].to_cryptography()) if path else refusal
+    except Exception:
+        return refusal  # its own certificate cannot be read
 
 
 def introduce(connection: SSL.Connection, transport: object) -> None:
@@ -90,7 +104,9 @@ class Verifier:
         if ok and not self.policy.examines(depth):
             return True
         try:
-            refusal = self._judge(certificate, code, depth, bool(ok))
+            if ok and depth:
+                return self._note(connection, certificate)
+            refusal = self._judge(connection, certificate, code, depth, bool(ok))
         except Exception as e:
             refusal = Refusal(Reason.OTHER, None, depth, code, detail=f"{type(e).__name__}: {e}")
         if refusal is None:
@@ -102,13 +118,29 @@ class Verifier:
             _log.failure("while refusing a peer")
         return False
 
-    def _judge(self, presented: X509, code: int, depth: int, ok: bool) -> Refusal | None:
+    def _note(self, connection: SSL.Connection, authority: X509) -> bool:
+        """
+        Keep in mind for what names an authority may vouch, until its path has been gone down to the peer.
+
+        @return: L{True}, to go on.
+        """
+        constraints = constraintsOf(dump_certificate(FILETYPE_ASN1, authority))
+        if constraints is not None:
+            _bounds.setdefault(connection, []).append(constraints)
+        return True
+
+    def _judge(
+        self, connection: SSL.Connection, presented: X509, code: int, depth: int, ok: bool
+    ) -> Refusal | None:
         """
         Decide, and warn of a name that is good enough only here.
         """
         policy = self.policy
         certificate = presented.to_cryptography()
-        refusal = judge(policy, certificate, ok=ok, code=code, depth=depth)
+        bounds = _bounds.get(connection, ())
+        refusal = judge(policy, certificate, ok=ok, code=code, depth=depth, bounds=bounds)
+        if refusal is not None and depth == 0:
+            return replace(refusal, own=certificate)
         if refusal is None and policy.reference is not None and policy.byCommonName(certificate):
             _log.warn(
                 "the certificate of {host} has no subjectAltName; its Common Name was believed, because its"

@@ -239,6 +239,13 @@ class PresentedIdentifiersTests(SynchronousTestCase):
         ):
             self.assertFalse(found.matchCommonName(reference))
 
+    def test_letters(self) -> None:
+        """
+        A letter beyond ASCII is no other letter, though in lower case it would be: the sign of Kelvin is no k.
+        """
+        found = PresentedIdentifiers(commonNames=("\u212aiosk.test",))
+        self.assertFalse(found.matchCommonName(ReferenceIdentifier("kiosk.test")))
+
     def test_asServiceIdentity(self) -> None:
         """
         service-identity is of the same opinion, but for A-labels under a wildcard, which RFC 6125 discouraged

@@ -24,6 +24,7 @@ from xtls.trust.verification import (
     judge,
     reasonFor,
     requireKey,
+    requireBounds,
     requireName,
     trustAnchors,
 )
@@ -208,7 +209,8 @@ class PolicyTests(SynchronousTestCase):
         The name is asked of the peer's own certificate, if there is one to ask for.
         """
         self.assertTrue(Policy(REFERENCE).examines(0))
-        self.assertFalse(Policy(REFERENCE).examines(1))
+        self.assertTrue(Policy(REFERENCE).examines(1))
+        self.assertFalse(Policy(identified=True).examines(1))
         self.assertFalse(Policy().examines(0))
 
     def test_byCommonName(self) -> None:
@@ -218,6 +220,44 @@ class PolicyTests(SynchronousTestCase):
         self.assertTrue(Policy(REFERENCE, True).byCommonName(NAMELESS))
         self.assertFalse(Policy(REFERENCE, True).byCommonName(CERTIFICATE))
         self.assertFalse(Policy(REFERENCE, False).byCommonName(NAMELESS))
+
+
+class RequireBoundsTests(SynchronousTestCase):
+    """
+    Names, and the authorities above.
+    """
+
+    ours = x509.NameConstraints([x509.DNSName(NAME)], None)
+    theirs = x509.NameConstraints([x509.DNSName("elsewhere.test")], None)
+
+    def test_permitted(self) -> None:
+        """
+        A name for which all the authorities above may vouch is let pass.
+        """
+        self.assertIsNone(requireBounds(GOOD_SERVER.certificate, REFERENCE, ()))
+        self.assertIsNone(requireBounds(GOOD_SERVER.certificate, REFERENCE, [self.ours, self.ours]))
+
+    def test_one(self) -> None:
+        """
+        One of them that may not is enough; the certificate is evidence, and so is the name.
+        """
+        found = requireBounds(GOOD_SERVER.certificate, REFERENCE, [self.ours, self.theirs])
+        self.assertEqual(
+            found, Refusal(Reason.NAME_CONSTRAINTS, GOOD_SERVER.certificate, reference=REFERENCE.name)
+        )
+
+    def test_judged(self) -> None:
+        """
+        They are looked at when the name is, and after it.
+        """
+        for host, reason in ((NAME, Reason.NAME_CONSTRAINTS), ("other.test", Reason.WRONG_NAME)):
+            policy = Policy(ReferenceIdentifier.of(host))
+            found = judge(policy, GOOD_SERVER.certificate, ok=True, code=0, depth=0, bounds=[self.theirs])
+            assert found is not None
+            self.assertIs(found.reason, reason)
+        self.assertIsNone(
+            judge(Policy(), GOOD_SERVER.certificate, ok=True, code=0, depth=0, bounds=[self.theirs])
+        )
 
 
 class RefusalTests(SynchronousTestCase):

@@ -8,6 +8,7 @@ import gc
 from typing import Any
 from weakref import ref
 
+from cryptography import x509
 from OpenSSL import SSL
 from OpenSSL.crypto import X509
 from twisted.python.failure import Failure
@@ -16,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.faults import AUTHORITY, GOOD_SERVER, NAME
 from tests.support.logs import recordLogs
 from xtls.errors import PeerVerificationError
+from xtls.testing.authority import Authority
 from xtls.trust.names import ReferenceIdentifier
 from xtls.trust.pins import pinOf
 from xtls.trust.verification import Policy, Reason, Refusal
@@ -157,6 +159,22 @@ class VerifierTests(SynchronousTestCase):
                 found = refusalOf(it)
                 assert found is not None
                 self.assertIs(found.reason, Reason.WRONG_KEY)
+
+    def test_constraints(self) -> None:
+        """
+        What an authority above may not vouch for is refused, for that connection and no other.
+        """
+        constraints = x509.NameConstraints([x509.DNSName("elsewhere.test")], None)
+        limited = Authority(extensions=[(constraints, True)])
+        it, another = connection(), connection()
+        verifier = Verifier(POLICY)
+        self.assertIs(verifier(it, X509.from_cryptography(AUTHORITY.certificate), 0, 2, 1), True)
+        self.assertIs(verifier(it, X509.from_cryptography(limited.certificate), 0, 1, 1), True)
+        self.assertIs(verifier(it, GOOD, 0, 0, 1), False)
+        found = refusalOf(it)
+        assert found is not None
+        self.assertIs(found.reason, Reason.NAME_CONSTRAINTS)
+        self.assertIs(verifier(another, GOOD, 0, 0, 1), True)
 
     def test_forgotten(self) -> None:
         """

@@ -153,7 +153,9 @@ class PresentedIdentifiers:
         Whether the one Common Name is the reference's, letter by letter.  This is not RFC 9525's rule, which
         knows no Common Names: who asks must have a reason.  Only for certificates with no subjectAltName.
         """
-        return self.hasCommonName and self.commonNames[0].lower() == reference.name
+        if not (self.hasCommonName and self.commonNames[0].isascii()):
+            return False  # of letters beyond ASCII, some become others in lower case
+        return self.commonNames[0].lower() == reference.name
 
 
 def _presentedName(name: str) -> str:
@@ -165,7 +167,7 @@ def _presentedName(name: str) -> str:
 
     @raise ValueError: if it is not usable.
     """
-    text = name.lower()
+    text = name.lower() if name.isascii() else name
     wildcard = text.startswith("*.")
     labels = (text[2:] if wildcard else text).split(".")
     if not text.isascii() or not all(_LABEL.fullmatch(label) for label in labels):

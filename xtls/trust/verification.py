@@ -9,6 +9,7 @@ the evidence.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
@@ -16,6 +17,7 @@ from typing import Final
 from cryptography import x509
 
 from xtls.trust.anchors import TrustAnchors, trustAnchors
+from xtls.trust.constraints import isPermitted
 from xtls.trust.identities import Identity, Rule
 from xtls.trust.names import PresentedIdentifiers, ReferenceIdentifier
 from xtls.trust.pins import pinOf
@@ -29,6 +31,7 @@ __all__ = [
     "TrustAnchors",
     "judge",
     "reasonFor",
+    "requireBounds",
     "requireKey",
     "requireName",
     "requireRule",
@@ -169,8 +172,11 @@ class Policy:
         """
         Whether more than a valid path is asked of the certificate at a depth.
         """
+        if depth:
+            # whether it may vouch for the name
+            return self.reference is not None
         asked = self.reference is not None or self.identified or self.rules is not None
-        return depth == 0 and (asked or bool(self.pins))
+        return asked or bool(self.pins)
 
     def byCommonName(self, certificate: x509.Certificate) -> bool:
         """
@@ -251,8 +257,27 @@ def _readable(certificate: x509.Certificate) -> bool:
         return False
 
 
+def requireBounds(
+    certificate: x509.Certificate, reference: ReferenceIdentifier, bounds: Iterable[x509.NameConstraints]
+) -> Refusal | None:
+    """
+    Require that the authorities above a certificate may all vouch for the server that was meant.
+
+    @param bounds: their constraints.
+    """
+    if all(isPermitted(reference, each) for each in bounds):
+        return None
+    return Refusal(Reason.NAME_CONSTRAINTS, certificate, reference=reference.name)
+
+
 def judge(
-    policy: Policy, certificate: x509.Certificate, *, ok: bool, code: int, depth: int
+    policy: Policy,
+    certificate: x509.Certificate,
+    *,
+    ok: bool,
+    code: int,
+    depth: int,
+    bounds: Iterable[x509.NameConstraints] = (),
 ) -> Refusal | None:
     """
     Decide on one certificate of a path, when OpenSSL asks.
@@ -260,6 +285,7 @@ def judge(
     @param ok: whether OpenSSL finds nothing wrong with it.
     @param code: what it finds wrong (X509_V_ERR_*).
     @param depth: 0 for the peer's own, which comes last.
+    @param bounds: the constraints of those above it.
     @return: L{None} to go on; with depth 0, that is to accept the peer.
     """
     name = policy.reference.name if policy.reference is not None else ""
@@ -283,4 +309,5 @@ def judge(
     refusal = None
     if policy.reference is not None:
         refusal = requireName(certificate, policy.reference, policy.allowCommonName)
+        refusal = refusal or requireBounds(certificate, policy.reference, bounds)
     return refusal or requireRule(certificate, policy)

@@ -22,15 +22,20 @@ from twisted.web.resource import Resource
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from tests.support.handshakes import saved
 from xtls.config.listening import parseBind
 from xtls.config.modes import Mode
-from xtls.config.options import TLSOptions
+from xtls.config.options import TLSOptions, VerifyMode
 from xtls.config.portoptions import PortOptions, SSLSwitch
+from xtls.endpoints.client import TLSClientEndpoint, WebSocketClientEndpoint
 from xtls.endpoints.server import UpgradeableServerEndpoint
 from xtls.port.upgrades import UpgradePolicy
 from xtls.programs.portservice import Listener, ListeningError, PortService, spoken
 from xtls.programs.serviceoptions import Socket
 from xtls.programs.tally import Board
+from xtls.sessions.forward import ForwardFactory
+from xtls.trust.contexts import ClientConnectionCreator, ServerConnectionCreator
+from xtls.trust.issuing import selfSigned
 
 
 @implementer(IListeningPort)
@@ -256,6 +261,39 @@ class PortServiceTests(SynchronousTestCase):
             _Endpoint(succeed(None)), Mode.TCP, PortOptions(), Clock(), None, Resource()
         )
         self.assertEqual(Listener(given.socket, endpoint, None).protocols(), "http")
+
+
+class CreatorsTests(SynchronousTestCase):
+    """
+    L{Listener.creators}.
+    """
+
+    def test_creators(self) -> None:
+        """
+        What makes the TLS connections of the socket, and those to the backend, however deep it is in there.
+        """
+        server = ServerConnectionCreator.fromOptions(
+            TLSOptions(cert=(saved(self, selfSigned(["localhost"])),))
+        )
+        client = ClientConnectionCreator.fromOptions(
+            TLSOptions(serverVerifyMode=VerifyMode.NONE), "localhost"
+        )
+        given = listener(succeed(None))
+        inner = TLSClientEndpoint(cast(Any, None), client, Clock())
+        backend = WebSocketClientEndpoint(inner, "wss://localhost:1/", Clock())
+        session = ForwardFactory(backend, 1, Clock())
+        endpoint = replace(given.endpoint, tls=server)
+        found = list(Listener(given.socket, endpoint, session).creators())
+        self.assertEqual(found, [("bind-tcp=127.0.0.1:1", server), ("forward", client)])
+
+    def test_none(self) -> None:
+        """
+        A port without TLS, and one whose creator is somebody else's, have nothing of ours.
+        """
+        given = listener(succeed(None))
+        self.assertEqual(list(given.creators()), [])
+        theirs = replace(given, endpoint=replace(given.endpoint, tls=cast(Any, object())))
+        self.assertEqual(list(theirs.creators()), [])
 
 
 class SpokenTests(SynchronousTestCase):

@@ -134,7 +134,7 @@ class LookingTests(ReloaderCase):
         self.assertTrue(self.after(reloader, SETTLED))
         self.assertEqual((self.one.reads, self.other.reads), (["cert1key2"], []))
         self.assertFalse(self.after(reloader, 100))
-        self.assertEqual(self.log.lines(), ["one has read its certificates again"])
+        self.assertEqual(self.log.lines(), ["one has read again whom it believes"])
         self.assertEqual((reloader.reloads, reloader.failures), (1, 0))
 
     def test_oneAfterTheOther(self) -> None:
@@ -294,7 +294,7 @@ class AskingTests(ReloaderCase):
         """
         reloader = Reloader([("one", self.one), ("one", self.other)])
         reloader.readAll(self.now)
-        self.assertEqual(self.log.lines(), ["one has read its certificates again"])
+        self.assertEqual(self.log.lines(), ["one has read again whom it believes"])
         self.assertEqual(reloader.reloads, 2)
 
 
@@ -313,7 +313,7 @@ class FailingTests(ReloaderCase):
         self.assertTrue(self.after(reloader, 100))
         problem = "ssl-key (command line): it does not belong to the certificate"
         self.assertEqual(
-            self.log.lines(), [f"one keeps what it has: {problem}", "other has read its certificates again"]
+            self.log.lines(), [f"one keeps what it has: {problem}", "other has read again whom it believes"]
         )
         self.assertEqual(self.log[0]["log_level"], LogLevel.error)
         self.assertEqual(reloader.sources[0].problem, problem)
@@ -332,7 +332,7 @@ class FailingTests(ReloaderCase):
         self.one.wrong = lambda: None
         self.assertTrue(self.after(reloader, INTERVAL))
         self.assertEqual(
-            self.log.lines()[1:], ["one has read its certificates again; what was wrong is mended"]
+            self.log.lines()[1:], ["one has read again whom it believes; what was wrong is mended"]
         )
         self.assertFalse(self.after(reloader, 100))
         self.assertEqual((self.one.reads, reloader.status()), (["cert2key1"], ""))
@@ -407,6 +407,16 @@ class FailingTests(ReloaderCase):
                 " the user that this process runs as must be let read it"
             ],
         )
+
+    def test_bug(self) -> None:
+        """
+        Nor does a mistake of ours, which is tried again later.
+        """
+        reloader = self.begun(self.one)
+        self.write(self.cert, "cert2")
+        self.patch(reloader, "_read", lambda *arguments, **keywords: 1 / 0)
+        self.assertFalse(self.after(reloader, 100))
+        self.assertIn(len(self.flushLoggedErrors(ZeroDivisionError)), range(5, 11))
 
 
 class ExpiryTests(ReloaderCase):

@@ -27,7 +27,7 @@ from xtls.endpoints.strings import enableStockSSL
 from xtls.errors import OptionError
 from xtls.port.upgradeable import UpgradeableFactory
 from xtls.programs.portservice import ListeningError
-from xtls.programs.service import Options, _endBadly, build, chooseReactor, makeService
+from xtls.programs.service import Options, _endBadly, build, chooseReactor, creatorsOf, makeService
 from xtls.programs.serviceoptions import plan, serviceCommandLine
 from xtls.programs.workers import Workers
 from xtls.sessions.forward import ForwardFactory
@@ -47,7 +47,8 @@ class ServiceTestCase(SynchronousTestCase):
         self.patch(os, "environ", {**os.environ, SEARCH_VARIABLES[0]: str(self.directory)})
         self.addCleanup(enableStockSSL())
         # what a service that is started changes for the whole process
-        self.addCleanup(signal.signal, signal.SIGUSR2, signal.getsignal(signal.SIGUSR2))
+        for number in (signal.SIGUSR2, signal.SIGHUP):
+            self.addCleanup(signal.signal, number, signal.getsignal(number))
         self.addCleanup(gc.set_threshold, *gc.get_threshold())
         self.addCleanup(gc.unfreeze)
         self.reactor = MemoryReactorClock()
@@ -327,11 +328,24 @@ class ReactorTests(ServiceTestCase):
 
     def test_alone(self) -> None:
         """
-        One process tells its status when asked.
+        One process tells its status when asked, and has certificates read again.
         """
-        before = signal.getsignal(signal.SIGUSR2)
+        numbers = (signal.SIGUSR2, signal.SIGHUP)
+        before = [*map(signal.getsignal, numbers)]
         self.started(self.reactor)
-        self.assertNotEqual(signal.getsignal(signal.SIGUSR2), before)
+        for number, handler in zip(numbers, before, strict=True):
+            self.assertNotEqual(signal.getsignal(number), handler)
+
+    def test_creators(self) -> None:
+        """
+        What is read again is what each socket shows, and what the backend is verified with, once.
+        """
+        words = ("--bind-tcp=1", "--bind-wss=2", "--bind=/x", "--ssl-cert=auto")
+        for forward in ("ssl:h:1", "wss://h:1/"):
+            listeners = build(self.reactor, plan(self.options(f"--forward={forward}", *words).given))
+            names = [name for name, _ in creatorsOf(listeners)]
+            self.assertEqual(names, ["bind-tcp=1", "forward", "bind-wss=2"])
+        self.assertEqual(creatorsOf(build(self.reactor, plan(self.options(FORWARD, "--bind=/x").given))), [])
 
     def test_workers(self) -> None:
         """

@@ -220,6 +220,35 @@ class PlanTests(SynchronousTestCase):
             self.assertEqual(len(planned(FORWARD, one, other).sockets), 2)
 
 
+class ReloadIntervalTests(SynchronousTestCase):
+    """
+    How often files are looked at.
+    """
+
+    def interval(self, *words: str) -> float:
+        """
+        What is planned.
+        """
+        return planned(FORWARD, "--bind-tcp=1", *words).reloadInterval
+
+    def test_values(self) -> None:
+        """
+        A time with a unit, or never.
+        """
+        self.assertEqual(self.interval(), 10)
+        found = [self.interval(f"--reload-interval={text}") for text in ("5", "500ms", "2m", "0", "off")]
+        self.assertEqual(found, [5, 0.5, 120, 0, 0])
+
+    def test_wrong(self) -> None:
+        """
+        Anything else is refused, with what would be right.
+        """
+        for text in ("-1", "often", "25h"):
+            error = self.assertRaises(OptionError, self.interval, f"--reload-interval={text}")
+            self.assertEqual(error.option, "reload-interval")
+            self.assertIn("or 0, for never", error.problem)
+
+
 class WorkersTests(SynchronousTestCase):
     """
     How many processes serve.

@@ -6,14 +6,18 @@ from __future__ import annotations
 
 import gc
 import signal
+from pathlib import Path
 from typing import Any, cast
 
 from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from xtls.programs.serving import settle, tellStatus
+from tests.support.logs import recordLogs
+from xtls.programs.reloading import Reloader
+from xtls.programs.serving import Upkeep, settle, tellStatus
 from xtls.programs.tally import Board
+from xtls.trust.anchors import TrustAnchors
 
 
 class SettleTests(SynchronousTestCase):
@@ -73,6 +77,16 @@ class TellStatusTests(SynchronousTestCase):
         self.reactor.advance(0)
         self.assertEqual([*map(formatEvent, events)], ["xtls: up 1 min 1 s, connections: 1 now, 1 in all"])
 
+    def test_more(self) -> None:
+        """
+        The line may end with more.
+        """
+        log = recordLogs(self)
+        tellStatus(self.reactor, self.tally, self.reactor.seconds, lambda: "; and more")
+        signal.raise_signal(signal.SIGUSR2)
+        self.reactor.advance(0)
+        self.assertEqual(log.lines(), ["xtls: up 0 s, connections: 0 now, 0 in all; and more"])
+
     def test_elsewhere(self) -> None:
         """
         There are systems without such a signal.
@@ -82,3 +96,93 @@ class TellStatusTests(SynchronousTestCase):
         del signal.SIGUSR2
         tellStatus(self.reactor, self.tally, self.reactor.seconds)
         self.assertEqual(signal.getsignal(before), signal.SIG_IGN)
+
+
+class _Creator:
+    """
+    What is made of one file, and can be read again.
+    """
+
+    certificates = ()
+    chain = ()
+    anchors = TrustAnchors()
+
+    def __init__(self, path: Path) -> None:
+        self.files = (str(path),)
+        self.reads = 0
+
+    def reload(self) -> None:
+        """
+        Read the file again.
+        """
+        self.reads += 1
+
+
+class UpkeepTests(SynchronousTestCase):
+    """
+    L{Upkeep}.
+    """
+
+    def setUp(self) -> None:
+        self.addCleanup(signal.signal, signal.SIGHUP, signal.getsignal(signal.SIGHUP))
+        self.file = Path(self.mktemp())
+        self.file.write_bytes(b"one")
+        self.reactor = _Reactor()
+        self.creator = _Creator(self.file)
+
+    def begin(self, *creators: tuple[str, _Creator], interval: float = 10) -> None:
+        """
+        Begin.
+        """
+        reloader = Reloader(creators, interval)
+        Upkeep(self.reactor, reloader, self.reactor.seconds).begin()
+        self.creator.reads = 0
+
+    def test_files(self) -> None:
+        """
+        Files are looked at every so many seconds.
+        """
+        self.begin(("one", self.creator))
+        self.reactor.pump([1] * 30)
+        self.assertEqual(self.creator.reads, 0)
+        self.file.write_bytes(b"two")
+        self.reactor.pump([1] * 30)
+        self.assertEqual(self.creator.reads, 1)
+
+    def test_signal(self) -> None:
+        """
+        Who sends the signal has everything read again at once; who sends it often, now and then.
+        """
+        self.begin(("one", self.creator))
+        signal.raise_signal(signal.SIGHUP)
+        self.assertEqual(self.creator.reads, 0)
+        self.reactor.advance(0)
+        self.assertEqual(self.creator.reads, 1)
+        for _ in range(10):
+            signal.raise_signal(signal.SIGHUP)
+            self.reactor.advance(0)
+        self.assertEqual(self.creator.reads, 1)
+        self.reactor.pump([1] * 30)
+        self.assertEqual(self.creator.reads, 2)
+
+    def test_nothing(self) -> None:
+        """
+        Without TLS nobody looks at anything, and the signal does no harm.
+        """
+        self.begin()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        signal.raise_signal(signal.SIGHUP)
+        self.reactor.advance(0)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_elsewhere(self) -> None:
+        """
+        There are systems without such a signal.
+        """
+        before = signal.getsignal(signal.SIGHUP)
+        number = signal.SIGHUP
+        self.addCleanup(setattr, signal, "SIGHUP", number)
+        del signal.SIGHUP
+        self.begin(("one", self.creator))
+        self.assertEqual(signal.getsignal(number), before)
+        self.assertEqual(len(self.reactor.getDelayedCalls()), 1)

@@ -18,10 +18,13 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from xtls.errors import OptionError
 from xtls.programs import workers
+from xtls.programs.reloading import Reloader
 from xtls.programs.supervision import ATTEMPTS, PATIENCE, SETTLED
 from xtls.programs.tally import Tally
 from xtls.programs.workers import Workers
+from xtls.trust.anchors import TrustAnchors
 from xtls.wire.reactor import Line
 
 
@@ -240,6 +243,27 @@ class _Reactor:
         self.readers.append(reader)
 
 
+class _Creator:
+    """
+    What can be read again.
+    """
+
+    files = certificates = chain = ()
+    anchors = TrustAnchors()
+
+    def __init__(self) -> None:
+        self.reads = 0
+        self.broken = False
+
+    def reload(self) -> None:
+        """
+        Read again.
+        """
+        if self.broken:
+            raise OptionError("ssl-key", "command line", "it does not belong to the certificate")
+        self.reads += 1
+
+
 class WorkersCase(SynchronousTestCase):
     """
     Two workers, from the time 1000 on.  Everything ends by C{SIGTERM} when nothing else happens any more.
@@ -253,14 +277,22 @@ class WorkersCase(SynchronousTestCase):
         self.shared: list[Tally] = []
         self.problems: list[str] = []
         self.loops = 0
-        self.workers = Workers(2, self.reactor, self, self.problems.append)
-        self.workers.clock = lambda: self.now
-        self.workers.system = cast(Any, self.system)
-        self.workers.signals = cast(Any, self.signals)
+        self.creator = _Creator()
+        self.workers = self.make(Reloader([]))
         self.events: list[Any] = []
         observer = cast(ILogObserver, self.events.append)
         globalLogPublisher.addObserver(observer)
         self.addCleanup(globalLogPublisher.removeObserver, observer)
+
+    def make(self, reloader: Reloader) -> Workers:
+        """
+        Make two workers.
+        """
+        made = Workers(2, self.reactor, self, reloader, self.problems.append)
+        made.clock = lambda: self.now
+        made.system = cast(Any, self.system)
+        made.signals = cast(Any, self.signals)
+        return made
 
     def share(self, tally: Tally) -> None:
         """
@@ -428,16 +460,88 @@ class ParentTests(WorkersCase):
             ],
         )
 
-    def test_tooMany(self) -> None:
+    def later(self, *numbers: int) -> Callable[[], list[int]]:
         """
-        There is an end to how many may wait for their connections to end.
+        Some time later, signals come.
         """
-        for _ in range(20):
-            self.signals.turns.append(lambda: [signal.SIGHUP])
+
+        def happen() -> list[int]:
+            self.now += 2
+            return list(numbers)
+
+        return happen
+
+    def reloading(self, *turns: Callable[[], list[int]]) -> list[tuple[int, int]]:
+        """
+        Run with a certificate, until everything has happened.
+
+        @return: the signals that workers were sent before the end, by process.
+        """
+        self.workers = self.make(Reloader([("bind-tcp=1", self.creator)]))
+        self.turns(*turns, self.later(signal.SIGTERM))
         self.workers(self.loop)
-        self.assertEqual(len(self.system.children), 2 * workers._GENERATIONS)
-        problem = "workers are not replaced: too many still wait for their connections to end"
-        self.assertIn(problem, self.logged())
+        return [each for each in self.system.killed if each[1] != signal.SIGTERM]
+
+    def test_reloaded(self) -> None:
+        """
+        The parent reads certificates again, and new workers have them.
+        """
+        told = self.reloading(self.later(signal.SIGHUP), self.later())
+        self.assertEqual(told, [(100, signal.SIGHUP), (101, signal.SIGHUP)])
+        self.assertEqual((self.creator.reads, len(self.system.children)), (1, 4))
+        self.assertIn("bind-tcp=1 has read again whom it believes", self.logged())
+
+    def test_broken(self) -> None:
+        """
+        Where they cannot be used, everything stays as it is.
+        """
+        self.creator.broken = True
+        self.assertEqual(self.reloading(self.later(signal.SIGHUP), self.later(signal.SIGUSR2)), [])
+        self.assertEqual(len(self.system.children), 2)
+        self.assertTrue(self.logged()[1].startswith("bind-tcp=1 keeps what it has: "), self.logged())
+        (status,) = [line for line in self.logged() if line.startswith("xtls: up")]
+        self.assertTrue(status.endswith("; certificates in use are not those of the files: bind-tcp=1"))
+
+    def test_storm(self) -> None:
+        """
+        Who asks all the time does not have more and more processes made.
+        """
+
+        def storm() -> list[int]:
+            return [signal.SIGHUP] * 3
+
+        self.reloading(*[storm] * 50, self.later())
+        self.assertEqual((self.creator.reads, len(self.system.children)), (2, 6))
+
+    def test_noRoom(self) -> None:
+        """
+        There is an end to how many may wait for their connections to end: then those that serve read
+        certificates again themselves, and are replaced when there is room.
+        """
+        most = 2 * workers._GENERATIONS
+
+        def leave() -> list[int]:
+            self.assertEqual(len(self.system.children), most)
+            for pid in (100, 101):
+                self.system.children[pid] = 0
+            return [signal.SIGCHLD]
+
+        told = self.reloading(*[self.later(signal.SIGHUP)] * 9, leave, list)
+        again = [pid for pid, number in told if number == signal.SIGUSR2]
+        self.assertEqual(again, [100 + most - 2, 100 + most - 1] * 2)
+        self.assertEqual(told[-2:], [(pid, signal.SIGHUP) for pid in again[:2]])
+        self.assertEqual((self.creator.reads, len(self.system.children)), (9, most + 2))
+        self.assertIn(workers._NO_ROOM, self.logged())
+
+    def test_reloadedInTheEnd(self) -> None:
+        """
+        When all is to end, nothing is read any more.
+        """
+        self.system.obedient = False
+        self.turns([signal.SIGTERM, signal.SIGHUP], [signal.SIGHUP])
+        self.workers(self.loop)
+        self.assertNotIn(0.0, self.signals.waits[2:])
+        self.assertNotIn((100, signal.SIGHUP), self.system.killed)
 
     def test_records(self) -> None:
         """
@@ -541,6 +645,20 @@ class WorkerTests(WorkersCase):
 
         self.during = during
         self.assertEqual(self.work(), 0)
+
+    def test_readsAgain(self) -> None:
+        """
+        When it is told to, it reads certificates again itself.
+        """
+        self.workers = self.make(Reloader([("bind-tcp=1", self.creator)]))
+        self.workers.publisher = LogPublisher()
+
+        def during() -> None:
+            self.signals.handlers[signal.SIGUSR2](signal.SIGUSR2, None)
+
+        self.during = during
+        self.assertEqual(self.work(), 0)
+        self.assertEqual(self.creator.reads, 1)
 
     def test_leavesAtOnce(self) -> None:
         """

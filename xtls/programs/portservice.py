@@ -5,7 +5,7 @@ The service that listens on all sockets of a port, or on none.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -22,8 +22,10 @@ from xtls.errors import XTLSError
 from xtls.port.detect import Detected
 from xtls.port.upgrades import Route, UpgradePolicy
 from xtls.programs.commandline import SOURCE
-from xtls.programs.serviceoptions import Socket
+from xtls.programs.reloading import Reloadable
+from xtls.programs.serviceoptions import FORWARD, Socket
 from xtls.programs.tally import Board, CountedEndpoint, Tally
+from xtls.trust.contexts import ClientConnectionCreator, ServerConnectionCreator
 from xtls.wire.addresses import addressName
 
 __all__ = ["Listener", "ListeningError", "PortService", "spoken"]
@@ -76,6 +78,20 @@ class Listener:
             pagesAvailable=endpoint.site is not None,
         )
         return ", ".join(spoken(policy))
+
+    def creators(self) -> Iterator[tuple[str, Reloadable]]:
+        """
+        What its TLS connections, and those to where it leads, are made by, with what people call it.
+        """
+        tls: Any = self.endpoint.tls
+        if isinstance(tls, ServerConnectionCreator):
+            yield self.socket.source, tls
+        endpoint = getattr(self.session, "endpoint", None)
+        while endpoint is not None:
+            creator = getattr(endpoint, "creator", None)
+            if isinstance(creator, ClientConnectionCreator):
+                yield FORWARD, creator
+            endpoint = getattr(endpoint, "wrapped", None)
 
 
 def spoken(policy: UpgradePolicy) -> list[str]:

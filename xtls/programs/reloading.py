@@ -139,8 +139,8 @@ class Source:
             for each in self.expiries
             if each.kind is Kind.CERTIFICATE
         ]
-        line = f"{self.name} has read its certificates again"
-        line += f": {', '.join(shown)}" if shown else ""
+        line = f"{self.name} has read "
+        line += f"its certificates again: {', '.join(shown)}" if shown else "again whom it believes"
         line += "; what was wrong is mended" if self.problem else ""
         self.problem = ""
         self._said.clear()
@@ -175,8 +175,8 @@ class Reloader:
         @param creators: what was just made, each with its name.
         """
         directory = os.getcwd()
-        self.interval = interval
         self.sources = [Source(name, creator, directory) for name, creator in creators]
+        self.interval = interval if self.sources else 0.0
         self.reloads = 0
         self.failures = 0
         # what tests have their own of
@@ -228,18 +228,12 @@ class Reloader:
 
         @return: whether there is something new; also when somebody asked, and nothing was wrong.
         """
-        daily = self._noticeAt is not None and now >= self._noticeAt
-        if daily and self.renew(self.today()):
-            self._asked, self._asksFrom = True, now
-        fresh = False
-        if self._asked and now >= self._asksFrom:
-            fresh = self.readAll(now)
-        elif self._lookAt is not None and now >= self._lookAt:
-            fresh = self._lookAgain(now)
-        if daily:
-            self._noticeAt = now + DAILY
-            self._notice(self.sources)
-        return fresh
+        try:
+            return self._due(now)
+        except Exception:
+            # who looks after certificates must not end who serves
+            _log.failure("certificates are looked after at the next time again")
+            return False
 
     def readAll(self, now: float) -> bool:
         """
@@ -250,6 +244,25 @@ class Reloader:
         self._asked = False
         self._asksFrom = now + BREATH
         return self._read(self.sources, self._look(), now, asked=True) or not self.sources
+
+    def _due(self, now: float) -> bool:
+        """
+        Do what is due.
+        """
+        daily = self._noticeAt is not None and now >= self._noticeAt
+        looks = self._lookAt is not None and now >= self._lookAt
+        if daily:
+            self._noticeAt = now + DAILY
+            if self.renew(self.today()):
+                self._asked, self._asksFrom = True, now
+        fresh = False
+        if self._asked and now >= self._asksFrom:
+            fresh = self.readAll(now)
+        elif looks:
+            fresh = self._lookAgain(now)
+        if daily:
+            self._notice(self.sources)
+        return fresh
 
     def status(self) -> str:
         """
@@ -274,6 +287,7 @@ class Reloader:
         """
         It is time to look whether something has changed.
         """
+        self._lookAt = now + self.interval
         sight = self._look()
         moving, self._seen = sight != self._seen, sight
         due = [source for source in self.sources if source.problem or source.differs(sight)]

@@ -12,7 +12,7 @@ import atexit
 import os
 import sys
 import time
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final
@@ -33,6 +33,7 @@ from xtls.port.web import pages
 from xtls.programs.commandline import SOURCE, Given, tolerate
 from xtls.programs.logfile import quicken
 from xtls.programs.portservice import Listener, ListeningError, PortService
+from xtls.programs.reloading import Reloadable, Reloader
 from xtls.programs.serviceoptions import (
     FORWARD,
     LISTEN,
@@ -42,11 +43,11 @@ from xtls.programs.serviceoptions import (
     plan,
     serviceCommandLine,
 )
-from xtls.programs.serving import settle, tellStatus
+from xtls.programs.serving import Upkeep, settle, tellStatus
 from xtls.sessions.forward import ForwardFactory
 from xtls.trust.keypairs import AUTOMATIC
 
-__all__ = ["Options", "build", "chooseReactor", "makeService"]
+__all__ = ["Options", "build", "chooseReactor", "creatorsOf", "makeService"]
 
 _log = Logger()
 
@@ -145,11 +146,21 @@ def makeService(options: Options, reactor: Any = None) -> PortService:
         planned = plan(options.given)
         if planned.workers > 1:
             _requireForking(reactor)
-        service = PortService(build(reactor, planned), _sayPlainly)
+        listeners = build(reactor, planned)
     except XTLSError as e:
         raise SystemExit(f"xtls: {e}") from None
-    service.started = lambda: _started(reactor, planned.workers, service)
+    service = PortService(listeners, _sayPlainly)
+    reloader = Reloader(creatorsOf(listeners), planned.reloadInterval)
+    service.started = lambda: _started(reactor, planned.workers, service, reloader)
     return service
+
+
+def creatorsOf(listeners: Iterable[Listener]) -> list[tuple[str, Reloadable]]:
+    """
+    All that TLS connections are made by, each once, with what people call it.
+    """
+    found = {id(creator): (name, creator) for each in listeners for name, creator in each.creators()}
+    return list(found.values())
 
 
 def _requireForking(reactor: Any) -> None:
@@ -163,18 +174,19 @@ def _requireForking(reactor: Any) -> None:
         raise OptionError(WORKERS, SOURCE, f"{problem}, or twistd's --reactor")
 
 
-def _started(reactor: Any, workers: int, service: PortService) -> None:
+def _started(reactor: Any, workers: int, service: PortService, reloader: Reloader) -> None:
     """
     Everything listens, privileges are gone, and the reactor is about to run.
     """
     settle()
     quicken(globalLogPublisher)
     if workers == 1:
-        tellStatus(reactor, service.tally, time.monotonic)
+        tellStatus(reactor, service.tally, time.monotonic, reloader.status)
+        Upkeep(reactor, reloader, time.monotonic).begin()
         return
     from xtls.programs.workers import Workers
 
-    reactor.runWithin(Workers(workers, reactor, service, _endBadly))
+    reactor.runWithin(Workers(workers, reactor, service, reloader, _endBadly))
 
 
 def _endBadly(problem: str) -> None:

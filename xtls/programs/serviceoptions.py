@@ -18,17 +18,29 @@ from xtls.config.listening import BINDINGS, EVERYWHERE, ListenAddress, parseBind
 from xtls.config.modes import Mode, isIPv6, joinHostPort
 from xtls.config.options import TLSOptions
 from xtls.config.portoptions import ALL_OPTIONS, PortOptions, resolveBoth
+from xtls.config.values import formatSeconds, parseSeconds
 from xtls.endpoints.description import Description
 from xtls.errors import OptionError
 from xtls.programs.commandline import SOURCE, CommandLine, Given, Word, wordsOf
 
-__all__ = ["FORWARD", "LISTEN", "WORKERS", "WWW_DIR", "Plan", "Socket", "plan", "serviceCommandLine"]
+__all__ = [
+    "FORWARD",
+    "LISTEN",
+    "RELOAD_INTERVAL",
+    "WORKERS",
+    "WWW_DIR",
+    "Plan",
+    "Socket",
+    "plan",
+    "serviceCommandLine",
+]
 
 #: The options that are not in L{ALL_OPTIONS}.
 LISTEN: Final = "listen"
 FORWARD: Final = "forward"
 WWW_DIR: Final = "www-dir"
 WORKERS: Final = "workers"
+RELOAD_INTERVAL: Final = "reload-interval"
 
 #: Where errors about something that nobody said are.
 _NOWHERE: Final = "not given"
@@ -52,6 +64,10 @@ _ALL: Final = frozenset({EVERYWHERE, "0.0.0.0", "::"})
 
 #: The heading over what is said of a backend.
 _BACKEND: Final = f"a backend that is reached over TLS, as by --{FORWARD}=ssl:HOST:PORT"
+
+#: How often files of certificates are looked at unless something else is said, in seconds; and never.
+_RELOAD_INTERVAL: Final = 10.0
+_NEVER: Final = ("0", "off", "no")
 
 #: One worker for each core, and so many at most.
 _AUTO: Final = "auto"
@@ -116,6 +132,14 @@ def serviceCommandLine() -> CommandLine:
                 "processes",
                 shown="1, which looks after itself",
             ),
+            Word(
+                RELOAD_INTERVAL,
+                "how often files of certificates, keys, CAs and revocation lists are looked at; what has"
+                " changed is read again, as at SIGHUP; 0 for never",
+                "SECONDS",
+                "processes",
+                shown=formatSeconds(_RELOAD_INTERVAL),
+            ),
             *wordsOf((each for each in ALL_OPTIONS.values() if not _forServers(each)), Side.CLIENT, _BACKEND),
             *wordsOf(filter(_forServers, ALL_OPTIONS.values()), Side.SERVER),
             *(Word(name, "not in this version", "VALUE", "") for name in _LATER),
@@ -164,6 +188,7 @@ class Plan:
     @ivar backend: how a backend is verified, where its string does not say otherwise.
     @ivar wwwDir: the directory of pages; L{None} for the page of our own.
     @ivar workers: how many processes serve.
+    @ivar reloadInterval: how often files are looked at, in seconds; 0 for never.
     """
 
     sockets: tuple[Socket, ...]
@@ -171,6 +196,7 @@ class Plan:
     backend: Layer
     wwwDir: str | None
     workers: int = 1
+    reloadInterval: float = _RELOAD_INTERVAL
 
 
 def plan(given: Given) -> Plan:
@@ -192,7 +218,7 @@ def plan(given: Given) -> Plan:
         raise OptionError("bind-tcp", _NOWHERE, "there is nowhere to listen; say --bind-tcp=[HOST:]PORT")
     _requireDistinct(sockets)
     _requireElsewhere(sockets, forward)
-    return Plan(tuple(sockets), forward, backend, wwwDir, _workers(given))
+    return Plan(tuple(sockets), forward, backend, wwwDir, _workers(given), _reloadInterval(given))
 
 
 def _bySide(layer: Layer) -> tuple[Layer, Layer]:
@@ -245,6 +271,21 @@ def _workers(given: Given) -> int:
     if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= _MOST_WORKERS):
         raise OptionError(WORKERS, SOURCE, f"{text}: expected a number from 1 to {_MOST_WORKERS}, or {_AUTO}")
     return int(text)
+
+
+def _reloadInterval(given: Given) -> float:
+    """
+    How often files are looked at.
+    """
+    text = _single(given, RELOAD_INTERVAL)
+    if not given.has(RELOAD_INTERVAL):
+        return _RELOAD_INTERVAL
+    if text.strip().lower() in _NEVER:
+        return 0.0
+    try:
+        return parseSeconds(text)
+    except ValueError as e:
+        raise OptionError(RELOAD_INTERVAL, SOURCE, f"{e}; or 0, for never") from None
 
 
 def _cores() -> int:

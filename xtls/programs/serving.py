@@ -10,12 +10,14 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
+from xtls.programs.reloading import Reloader
 from xtls.programs.supervision import statusLine
 from xtls.programs.tally import Tally
 
-__all__ = ["settle", "tellStatus"]
+__all__ = ["Upkeep", "settle", "tellStatus"]
 
 _log = Logger()
 
@@ -33,20 +35,78 @@ def settle() -> None:
     gc.set_threshold(*_THRESHOLDS)
 
 
-def tellStatus(reactor: Any, tally: Tally, clock: Callable[[], float]) -> None:
+def tellStatus(
+    reactor: Any, tally: Tally, clock: Callable[[], float], more: Callable[[], str] = lambda: ""
+) -> None:
     """
     From now on, C{SIGUSR2} has one line about everything written to the log.  It is for a process that has no
     workers; the parent of workers sees to it itself.
 
     @param clock: any that goes forward.
+    @param more: says how the line ends.
     """
     begun = clock()
 
     def tell() -> None:
-        _log.info("xtls: {status}", status=statusLine(clock() - begun, [tally]))
+        _log.info("xtls: {status}", status=statusLine(clock() - begun, [tally]) + more())
 
     def handle(number: int, frame: FrameType | None) -> None:
         reactor.callFromThread(tell)
 
     if hasattr(signal, "SIGUSR2"):
         signal.signal(signal.SIGUSR2, handle)
+
+
+class Upkeep:
+    """
+    Has certificates read again in a process that has no workers: when files have changed, and at C{SIGHUP}.
+    """
+
+    def __init__(self, reactor: Any, reloader: Reloader, clock: Callable[[], float]) -> None:
+        """
+        @param clock: any that goes forward.
+        """
+        self._reactor = reactor
+        self._reloader = reloader
+        self._clock = clock
+        self._next: IDelayedCall | None = None
+
+    def begin(self) -> None:
+        """
+        From now on.
+        """
+        if hasattr(signal, "SIGHUP"):
+            signal.signal(signal.SIGHUP, self._handle)
+        self._reloader.begin(self._clock())
+        self._wait()
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        """
+        C{SIGHUP} has come.
+        """
+        self._reactor.callFromThread(self._asked)
+
+    def _asked(self) -> None:
+        """
+        Everything is to be read again.
+        """
+        self._reloader.ask()
+        if self._next is not None:
+            self._next.cancel()
+        self._turn()
+
+    def _turn(self) -> None:
+        """
+        Do what is due, and come back when more is.
+        """
+        self._next = None
+        self._reloader.turn(self._clock())
+        self._wait()
+
+    def _wait(self) -> None:
+        """
+        Come back when something is due.
+        """
+        wait = self._reloader.wait(self._clock())
+        if wait is not None:
+            self._next = self._reactor.callLater(wait, self._turn)

@@ -9,10 +9,14 @@ shared (L{xtls.programs.tally}); what it decides, L{xtls.programs.supervision} d
 Signals, as they come to the parent:
 
   - C{SIGTERM}, C{SIGINT}: all end; a second one kills what is left.
-  - C{SIGHUP}: new workers take the places of those that there are, which listen no more, and end when their
-    connections have ended.
+  - C{SIGHUP}: certificates are read again, by the parent; and new workers take the places of those that there
+    are, which listen no more, and end when their connections have ended.
   - C{SIGUSR2}: one line about everything in the log.
   - C{SIGUSR1} is twistd's: its log file is rotated.
+
+Files that change are what C{SIGHUP} is, as far as certificates go.  New workers, and not a word to those that
+there are, since what a worker reads for itself has ticket keys of its own.  Only where so many wait for their
+connections to end that there is no room for more, those that serve read certificates again themselves.
 
 A worker ends by itself when its parent is gone.
 """
@@ -22,7 +26,6 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Final, Protocol
 
 from twisted.internet.error import ReactorNotRunning
@@ -34,6 +37,7 @@ from zope.interface import implementer
 
 from xtls.programs.processes import Processes, Signals
 from xtls.programs.relaying import Receiver, Sender, sendTo
+from xtls.programs.reloading import Reloader
 from xtls.programs.supervision import ATTEMPTS, SETTLED, Life, Supervision, howEnded
 from xtls.programs.tally import Board, Tally
 
@@ -48,8 +52,16 @@ _IGNORED: Final = (signal.SIGUSR1,)
 #: So many workers may be there at once, for each that there should be: the others are leaving.
 _GENERATIONS: Final = 8
 
+#: What the parent tells workers.
+_LEAVE: Final = signal.SIGHUP
+_READ_AGAIN: Final = signal.SIGUSR2
+
 _GAVE_UP: Final = (
     f"no worker stays alive: each has ended {ATTEMPTS} times within {SETTLED:.0f} seconds; the log says how"
+)
+_NO_ROOM: Final = (
+    "too many workers still wait for their connections to end: others do not take their places yet, and those"
+    " that serve read certificates again by themselves"
 )
 
 
@@ -71,15 +83,24 @@ class Workers:
     All workers.  It is what L{Reactor.runWithin<xtls.wire.reactor.Reactor.runWithin>} is given.
     """
 
-    def __init__(self, count: int, reactor: Any, service: Shared, gaveUp: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        count: int,
+        reactor: Any,
+        service: Shared,
+        reloader: Reloader,
+        gaveUp: Callable[[str], object],
+    ) -> None:
         """
         @param count: how many.
         @param reactor: of our own kind; everything listens already when it is run.
+        @param reloader: has certificates read again.
         @param gaveUp: called with a sentence when no worker stays alive, before all ends.
         """
         self._count = count
         self._reactor = reactor
         self._service = service
+        self._reloader = reloader
         self._gaveUp = gaveUp
         # what tests have their own of
         self.clock: Callable[[], float] = time.monotonic
@@ -89,6 +110,7 @@ class Workers:
         self._board = Board(count * _GENERATIONS)
         self._pipes: dict[int, tuple[int, Receiver]] = {}
         self._announced = False
+        self._outdated = False
         self._endedBy: int | None = None
 
     def __call__(self, loop: Callable[[], None]) -> None:
@@ -99,6 +121,7 @@ class Workers:
         """
         supervision = self._supervision = Supervision(self._count, self.clock())
         self._lifeline = self.system.pipe()
+        self._reloader.begin(self.clock())
         self.signals.begin()
         try:
             while not supervision.done:
@@ -160,7 +183,7 @@ class Workers:
         """
         Wait for something, and see to it.
         """
-        numbers, readable = self.signals.wait(self._pipes, self._supervision.wait(self.clock()))
+        numbers, readable = self.signals.wait(self._pipes, self._wait(self.clock()))
         for fd in readable:
             self._read(fd)
         lives = self._supervision.lives
@@ -177,7 +200,17 @@ class Workers:
         for life in self._supervision.overdue(self.clock()):
             _log.error("worker {number} ({pid}) does not end: killed", number=life.number, pid=life.pid)
             self._tell(life, signal.SIGKILL)
+        self._reload()
         self._reactor.callQueued()
+
+    def _wait(self, now: float) -> float | None:
+        """
+        How long there is nothing to do unless something happens, in seconds; L{None} for ever.
+        """
+        waits = [self._supervision.wait(now)]
+        if not self._supervision.stopping:
+            waits.append(self._reloader.wait(now))
+        return min((each for each in waits if each is not None), default=None)
 
     def _signalled(self, number: int) -> None:
         """
@@ -189,19 +222,29 @@ class Workers:
             for life in self._supervision.stop(self.clock()):
                 self._tell(life, signal.SIGKILL if again else signal.SIGTERM)
         elif number == signal.SIGHUP:
-            self._replace()
+            self._reloader.ask()
         elif number == signal.SIGUSR2:
-            _log.info("xtls: {status}", status=self._supervision.status(self.clock()))
+            status = self._supervision.status(self.clock()) + self._reloader.status()
+            _log.info("xtls: {status}", status=status)
 
-    def _replace(self) -> None:
+    def _reload(self) -> None:
         """
-        Have new workers take the places of all.
+        Read again what is to be read again, and have new workers take the places of those that have the old.
         """
-        if len(self._supervision.lives) > self._count * (_GENERATIONS - 1):
-            _log.error("workers are not replaced: too many still wait for their connections to end")
+        if self._supervision.stopping:
             return
-        for life in self._supervision.replace(self.clock()):
-            self._tell(life, signal.SIGHUP)
+        room = len(self._supervision.lives) <= self._count * (_GENERATIONS - 1)
+        if self._reloader.turn(self.clock()):
+            self._outdated = True
+            if not room:
+                _log.error(_NO_ROOM)
+                for life in self._supervision.lives:
+                    if not life.leaving:
+                        self._tell(life, _READ_AGAIN)
+        if self._outdated and room:
+            self._outdated = False
+            for life in self._supervision.replace(self.clock()):
+                self._tell(life, _LEAVE)
 
     def _tell(self, life: Life, number: int) -> None:
         """
@@ -258,12 +301,13 @@ class Workers:
             self._reactor.forked(tally)
             self._reactor.addReader(_Lifeline(self._lifeline[0], self._orphaned))
             self._service.share(tally)
-            leave = partial(self._reactor.callFromThread, self._leave, tally)
+            soon = self._reactor.callFromThread
             self.signals.forked(
                 {
                     signal.SIGTERM: signal.SIG_DFL,  # until the reactor runs, and has its own
                     signal.SIGCHLD: signal.SIG_DFL,
-                    signal.SIGHUP: lambda number, frame: leave(),
+                    _LEAVE: lambda number, frame: soon(self._leave, tally),
+                    _READ_AGAIN: lambda number, frame: soon(self._reloader.readAll, self.clock()),
                 }
             )
             loop()

@@ -20,9 +20,19 @@ __all__ = ["COMMANDS", "run"]
 #: Each command, its module, and what it does.
 COMMANDS: Final = {
     "self-signed": ("xtls.programs.certselfsigned", "make a certificate for this machine, signed by itself"),
+    "ca": ("xtls.programs.certca", "make an authority of your own, and see what it has issued"),
+    "server": ("xtls.programs.certserver", "have your authority issue a certificate for a server"),
+    "client": ("xtls.programs.certclient", "have it issue one for a client, for browsers too"),
+    "renew": ("xtls.programs.certrenew", "make a certificate anew, with the same key and new dates"),
+    "revoke": ("xtls.programs.certrevoke", "have a certificate believed no longer"),
+    "crl": ("xtls.programs.certcrl", "make a new revocation list"),
     "show": ("xtls.programs.certshow", "say what is in a file of certificates, or in the default one"),
     "fingerprint": ("xtls.programs.certfingerprint", "print the SHA-256 fingerprint of a certificate"),
     "encode": ("xtls.programs.certencode", "print certificates as --ssl-ca-data takes them"),
+    "connection-file": (
+        "xtls.programs.certconnectionfile",
+        "write a .xpra file that leads clients to a server, and says whom to believe",
+    ),
 }
 
 _HELP: Final = (
@@ -33,6 +43,7 @@ _HELP: Final = (
 
 Examples:
   xtls cert self-signed
+  xtls cert ca && xtls cert server example.org
   xtls cert show server.pem
 """
 )

@@ -64,12 +64,20 @@ class UrgencyTests(SynchronousTestCase):
             ],
         )
 
-    def test_short(self) -> None:
+    def test_revocations(self) -> None:
         """
-        What lasts for days only, as some certificates and most revocation lists, is not always urgent.
+        Revocation lists mostly last for days only, and are not always urgent for that.
         """
-        found = [ending(left * DAY, 6 * DAY).urgency(NOW) for left in (6, 3, 2, 1, 0.5)]
-        self.assertEqual(found, [Urgency.NONE, Urgency.NONE, Urgency.SOON, Urgency.SOON, Urgency.URGENT])
+
+        def urgencies(lasts: int, kind: Kind) -> list[Urgency]:
+            return [ending(left * DAY, lasts * DAY, kind).urgency(NOW) for left in (6, 3, 2, 1, 0.5)]
+
+        self.assertEqual(
+            urgencies(6, Kind.REVOCATIONS),
+            [Urgency.NONE, Urgency.NONE, Urgency.SOON, Urgency.SOON, Urgency.URGENT],
+        )
+        self.assertEqual(urgencies(365, Kind.REVOCATIONS), [Urgency.URGENT] * 5)
+        self.assertEqual(urgencies(6, Kind.CERTIFICATE), [Urgency.URGENT] * 5)
 
 
 class SentenceTests(SynchronousTestCase):

@@ -27,11 +27,9 @@ __all__ = ["SOON", "URGENT", "Expiry", "Kind", "Urgency", "expiries"]
 SOON: Final = timedelta(days=30)
 URGENT: Final = timedelta(days=7)
 
-#: What lasts less than three times the first of these is renewed later, and more often: for it, these parts
-#: of the time that it lasts.
+#: Revocation lists often last for a week or a day, and then it is time when these parts of it are left.
 _SOON_PART: Final = 3
 _URGENT_PART: Final = 12
-
 
 _UNITS: Final = (("day", 86400), ("hour", 3600), ("minute", 60))
 
@@ -107,12 +105,16 @@ class Expiry:
         """
         What there is to do.
         """
-        left, lasts = self.end - now, self.end - self.begin
+        left = self.end - now
+        soon, urgent = SOON, URGENT
+        if self.kind is Kind.REVOCATIONS:
+            lasts = self.end - self.begin
+            soon, urgent = min(SOON, lasts / _SOON_PART), min(URGENT, lasts / _URGENT_PART)
         if left <= timedelta():
             return Urgency.EXPIRED
-        if left <= min(URGENT, lasts / _URGENT_PART):
+        if left <= urgent:
             return Urgency.URGENT
-        return Urgency.SOON if left <= min(SOON, lasts / _SOON_PART) else Urgency.NONE
+        return Urgency.SOON if left <= soon else Urgency.NONE
 
     def summary(self, now: datetime) -> str:
         """

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import ssl
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -301,3 +302,61 @@ class SystemTests(AnchorsTestCase):
         """
         self.patch(os, "environ", {"SSL_CERT_FILE": self.file})
         self.assertEqual(trustAnchors(TLSOptions(), Side.CLIENT).files, (self.file,))
+
+
+class RevocationListTests(SynchronousTestCase):
+    """
+    Revocation lists that are named apart.
+    """
+
+    authority = Authority()
+
+    def anchors(self, *paths: str, **more: Any) -> TrustAnchors:
+        """
+        What is read.
+        """
+        return trustAnchors(TLSOptions(crl=paths, **more), Side.SERVER, {})
+
+    def test_read(self) -> None:
+        """
+        They are read from files and directories, in PEM or DER, besides those among the CAs; certificates in
+        between are passed over.
+        """
+        own = self.authority.revocations()
+        other = Authority("other").revocations()
+        pem = saved(self, own.public_bytes(Encoding.PEM) + self.authority.pem)
+        der = saved(self, other.public_bytes(Encoding.DER), "other.crl")
+        both = self.anchors(pem, os.path.dirname(der))
+        self.assertEqual((both.revocations, both.certificates), ((own, other), ()))
+        self.assertEqual(both.paths, (pem, os.path.dirname(der)))
+        data = self.authority.pem + other.public_bytes(Encoding.PEM)
+        self.assertEqual(self.anchors(pem, caData=data).revocations, (other, own))
+
+    def test_bad(self) -> None:
+        """
+        What cannot be read is an error, and so is what has no list in it.
+        """
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        damaged = b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"
+        for path, part in {
+            "/nowhere": "cannot be read",
+            saved(self, b""): "is empty",
+            saved(self, b"nothing"): "",
+            saved(self, damaged): "a revocation list in it cannot be read",
+            saved(self, self.authority.pem): "no revocation list in it",
+            str(folder): "no revocation list in it",
+        }.items():
+            error = self.assertRaises(OptionError, self.anchors, path)
+            self.assertEqual((error.option, error.source), ("ssl-crl", "program"))
+            self.assertIn(path, error.problem)
+            self.assertIn(part, error.problem)
+
+    def test_union(self) -> None:
+        """
+        Anchors of two places are all of both, each once.
+        """
+        one = TrustAnchors((self.authority.certificate,), read=("a", "b"))
+        other = TrustAnchors((self.authority.certificate,), files=("c",), read=("b",))
+        both = one | other
+        self.assertEqual((both.certificates, both.paths), ((self.authority.certificate,), ("a", "b", "c")))

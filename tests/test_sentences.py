@@ -207,6 +207,26 @@ class SentencesTests(SynchronousTestCase):
         }.items():
             self.assertEqual(self.said(Reason.STRICT, code=code), start + rule)
 
+    def test_badRevocationList(self) -> None:
+        """
+        A list that proves nothing is told of with what is wrong with it.
+        """
+        start = 'the revocation list of "the authority" proves nothing about the certificate for a.test: '
+        for code, problem in {
+            8: "its signature is not that of its issuer",
+            35: "its issuer may not sign revocation lists",
+            99: "it cannot be used",
+        }.items():
+            self.assertEqual(self.said(Reason.BAD_REVOCATION_LIST, code=code), start + problem)
+
+    def test_notAllowed(self) -> None:
+        """
+        Who is not let in, is told of by name and fingerprint, so that a rule can be made of either.
+        """
+        said = self.said(Reason.NOT_ALLOWED, detail="CN=alice")
+        self.assertTrue(said.startswith("CN=alice has a good certificate (SHA256:"), said)
+        self.assertTrue(said.endswith("), but no rule lets it in"), said)
+
     def test_other(self) -> None:
         """
         What is not known is told as far as it is.

@@ -21,7 +21,7 @@ from zope.interface.verify import verifyObject
 from tests.support.identity import authority, authorityFile, clientConnections, serverConnections, serverFile
 from tests.support.memory import WiredReactor
 from tests.support.wires import GivenFactory, Recorder, Wire
-from xtls.config.definitions import resolve
+from xtls.config.definitions import Layer, resolve
 from xtls.config.modes import Mode
 from xtls.config.options import TLSOptions, VerifyMode
 from xtls.config.portoptions import PortOptions, SSLSwitch
@@ -307,12 +307,33 @@ class ServerCreatorTests(SynchronousTestCase):
             (believed, Mode.SSL, Mode.SSL),
             (believed, Mode.WSS, Mode.WSS),
             (optional, Mode.TCP, Mode.TCP),
+            (self.forNames(believed, "b.test,ssl-client-verify-mode=none"), Mode.TCP, Mode.SSL),
+            (self.forNames(optional, "b.test,ssl-client-verify-mode=required"), Mode.WS, Mode.WSS),
+            (self.forNames(optional, "b.test,ssl-client-verify-mode=none"), Mode.TCP, Mode.TCP),
             (self.named(), Mode.WS, Mode.WS),
         ):
             endpoint = UpgradeableServerEndpoint.fromOptions(
                 wrapped, mode, tls, PortOptions(), clock=WiredReactor()
             )
             self.assertIs(endpoint.mode, bound)
+
+    def forNames(self, tls: TLSOptions, *said: str) -> TLSOptions:
+        """
+        Options, with others for some names.
+        """
+        sni = resolve(TLSOptions, Layer("test", {"ssl-sni": said})).sni
+        return replace(tls, sni=sni, sources={"sni": "test"})
+
+    def test_certificateOfDefault(self) -> None:
+        """
+        A certificate that is named for all names that are not known, is one; one for a name is not enough.
+        """
+        file = serverFile(self)
+        self.assertTrue(self.has(Mode.TCP, self.forNames(TLSOptions(), f"default,ssl-cert={file}")))
+        error = self.assertRaises(
+            OptionError, self.has, Mode.TCP, self.forNames(TLSOptions(), f"b.test,ssl-cert={file}")
+        )
+        self.assertEqual(error.option, "ssl-cert")
 
     def agreed(self, mode: Mode, options: PortOptions, offered: list[bytes]) -> Any:
         """

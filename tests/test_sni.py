@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from xtls.testing.authority import Authority
-from xtls.trust.sni import NameTable
+from xtls.trust.sni import NameTable, lookUp
 
 AUTHORITY = Authority()
 
@@ -55,3 +55,20 @@ class NameTableTests(SynchronousTestCase):
             b"*",
         ):
             self.assertEqual(TABLE.find(name), 1, name)
+
+    def test_knows(self) -> None:
+        """
+        A name is known if a certificate is for it; no name is not.
+        """
+        for name in (b"a.test", b"Y.wild.test.", b"c.test"):
+            self.assertTrue(TABLE.knows(name), name)
+        for unknown in (None, b"", b"e.test", b"wild.test"):
+            self.assertFalse(TABLE.knows(unknown), unknown)
+
+    def test_lookUp(self) -> None:
+        """
+        Any table is looked up alike.
+        """
+        table = {"a.test": 1, "*.a.test": 2}
+        found = [lookUp(table, name) for name in (b"a.test", b"x.A.test.", b"y.x.a.test", b"*.a.test", None)]
+        self.assertEqual(found, [1, 2, None, 2, None])

@@ -20,17 +20,19 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from tests.support.handshakes import saved
 from tests.support.logs import recordLogs
+from tests.support.people import person
 from tests.support.wires import GivenFactory, HalfCloseRecorder, Recorder, Wire, everySplit
 from tests.test_detect import SAMPLES, randomOpening
 from xtls.config.modes import Mode
-from xtls.config.options import TLSOptions
+from xtls.config.options import TLSOptions, VerifyMode
 from xtls.config.portoptions import PortOptions, SSLSwitch
 from xtls.port.detect import LONGEST_SIGNATURE, Detected
 from xtls.port.upgradeable import LINGER, SETTLING, Port, UpgradeableFactory, UpgradeableProtocol
 from xtls.port.upgrades import Expected, Route, UpgradePolicy, UpgradeRefused
 from xtls.testing.authority import Authority
-from xtls.trust.certificates import toPEM
+from xtls.trust.certificates import KeyPair, toPEM
 from xtls.trust.contexts import ClientConnectionCreator, ServerConnectionCreator
 from xtls.wire.tlsfactory import TLSTransportFactory
 from xtls.wire.transport import TLSTransport
@@ -47,14 +49,14 @@ def authority() -> Authority:
 
 
 @cache
-def serverCreator(alpn: tuple[bytes, ...] = (b"http/1.1",)) -> ServerConnectionCreator:
+def serverCreator(alpn: tuple[bytes, ...] = (b"http/1.1",), **more: Any) -> ServerConnectionCreator:
     """
     A certificate for localhost.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "cert.pem"
         path.write_bytes(toPEM(authority().issue("localhost")))
-        return ServerConnectionCreator.fromOptions(TLSOptions(cert=(str(path),)), alpn)
+        return ServerConnectionCreator.fromOptions(TLSOptions(cert=(str(path),), **more), alpn)
 
 
 class CountingFactory(Factory):
@@ -109,18 +111,17 @@ class _PortTestCase(SynchronousTestCase):
         options: PortOptions | None = None,
         *,
         alpn: tuple[bytes, ...] = (b"http/1.1",),
+        **more: Any,
     ) -> UpgradeableFactory:
         """
         A port of which everything is available.
         """
         policy = UpgradePolicy(mode, options or PortOptions(), True, True, True)
         return UpgradeableFactory(
-            Port(policy, self.session, self.web, serverCreator(alpn), self.clock)
+            Port(policy, self.session, self.web, serverCreator(alpn, **more), self.clock)
         )
 
-    def connect(
-        self, port: UpgradeableFactory, client: Protocol, cuts: Sequence[int] = (65536,)
-    ) -> Wire:
+    def connect(self, port: UpgradeableFactory, client: Protocol, cuts: Sequence[int] = (65536,)) -> Wire:
         """
         Connect a client.
         """
@@ -174,9 +175,7 @@ class DecisionTests(_PortTestCase):
                 right.built.clear()
                 wrong.built.clear()
                 wire, _ = self.say(port, pieces)
-                self.assertEqual(
-                    [(one.received, one.made) for one in right.built], [(sample, 1)], pieces
-                )
+                self.assertEqual([(one.received, one.made) for one in right.built], [(sample, 1)], pieces)
                 wire.cut()
                 self.assertEqual([len(one.lost) for one in right.built], [1])
                 self.assertEqual(wrong.built, [])
@@ -396,9 +395,7 @@ class RefusalTests(_PortTestCase):
                 continue
             refused = UpgradeRefused(detected, Expected.TLS)
             self.assertEqual((client.received, client.readClosed), (refused.answer, 1))
-            self.assertEqual(
-                self.logged.lines(), [f"127.0.0.1:50000: refused at ssl: {refused.problem}"]
-            )
+            self.assertEqual(self.logged.lines(), [f"127.0.0.1:50000: refused at ssl: {refused.problem}"])
             wire.client.loseConnection()
             wire.flush()
             self.assertOver(wire)
@@ -514,7 +511,6 @@ class RefusalTests(_PortTestCase):
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
         self.assertFalse(wire.server.connected)
         self.assertEqual(self.clock.getDelayedCalls(), [])
-
 
     def test_brokenWhenConnected(self) -> None:
         """
@@ -639,11 +635,13 @@ class SecureTests(_PortTestCase):
         *,
         host: str = "localhost",
         cuts: Sequence[int] = (65536,),
+        certificate: KeyPair | None = None,
     ) -> tuple[Wire, TLSTransport, HalfCloseRecorder]:
         """
         Connect a TLS client that sends something inside.
         """
-        options = TLSOptions(caData=authority().pem)
+        cert = () if certificate is None else (saved(self, certificate),)
+        options = TLSOptions(caData=authority().pem, cert=cert)
         client = HalfCloseRecorder(data)
         factory = TLSTransportFactory(
             ClientConnectionCreator.fromOptions(options, host, alpn),
@@ -677,6 +675,30 @@ class SecureTests(_PortTestCase):
             wire.flush()
             self.assertEqual(client.received, b"answer")
             wire.cut()
+
+    def test_identity(self) -> None:
+        """
+        The line about a connection names who has shown a certificate, and so does that of a refusal; a client
+        that shows none, where it may, has none in its line.
+        """
+        believed = authority().pem
+        for mode, names, said in (
+            (None, ("CN=alice",), "tcp>tls>session as CN=alice"),
+            (None, ("CN=alice\n127.0.0.1: tcp",), r'tcp>tls>session as CN="alice\x0a127.0.0.1: tcp"'),
+            (None, ("OU=ops",), "tcp>tls>session as subject="),
+            (VerifyMode.OPTIONAL, (), "tcp>tls>session"),
+        ):
+            self.setUp()
+            port = self.port(caData=believed, clientVerifyMode=mode)
+            self.secure(port, b"hello", certificate=person(authority(), *names) if names else None)
+            lines = self.logged.lines()
+            self.assertEqual(len(lines), 1)
+            self.assertTrue(lines[0].startswith(f"127.0.0.1:50000: {said}"), lines)
+        self.setUp()
+        port = self.port(caData=believed, allow=("CN=alice",))
+        _, _, client = self.secure(port, b"hello", certificate=person(authority(), "CN=bob"))
+        self.assertIn("refused at tcp>tls: CN=bob has a good certificate", self.logged.lines()[0])
+        self.assertEqual((len(self.logged), self.session.built, client.received), (1, [], b""))
 
     def test_octetByOctet(self) -> None:
         """

@@ -13,7 +13,9 @@ from OpenSSL.SSL import X509VerificationCodes
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.faults import AUTHORITY, GOOD_SERVER, NAME, SERVER_FAULTS
+from tests.support.people import person
 from xtls.trust import anchors
+from xtls.trust.identities import Rule
 from xtls.trust.pins import pinOf
 from xtls.trust.verification import (
     Policy,
@@ -23,9 +25,10 @@ from xtls.trust.verification import (
     TrustAnchors,
     judge,
     reasonFor,
-    requireKey,
     requireBounds,
+    requireKey,
     requireName,
+    requireRule,
     trustAnchors,
 )
 
@@ -137,8 +140,58 @@ class ReasonForTests(SynchronousTestCase):
             "OUT_OF_MEM": Reason.OTHER,
         }.items():
             self.assertIs(reasonFor(getattr(codes, f"ERR_{name}")), reason, name)
-        for code in (-1, 0, 1, 5, 1000):
+        for code in (5, 8, 15, 16, 35, 36):
+            self.assertIs(reasonFor(code), Reason.BAD_REVOCATION_LIST)
+        for code in (-1, 0, 1, 1000):
             self.assertIs(reasonFor(code), Reason.OTHER)
+
+
+class RequireRuleTests(SynchronousTestCase):
+    """
+    Who is let in of those whose certificate is good.
+    """
+
+    alice = person(AUTHORITY, "CN=alice").certificate
+
+    def test_rules(self) -> None:
+        """
+        One rule is enough; no rules let everybody in, and an empty list of rules nobody.
+        """
+        alice, bob = Rule.parse("CN=alice"), Rule.parse("CN=bob")
+        for rules, allowed in ((None, True), ((), False), ((bob,), False), ((bob, alice), True)):
+            for identified in (False, True):
+                policy = Policy(identified=identified, rules=rules)
+                refusal = judge(policy, self.alice, ok=True, code=0, depth=0)
+                self.assertEqual(refusal is None, allowed)
+                self.assertEqual(requireRule(self.alice, policy), refusal)
+                if refusal is not None:
+                    self.assertIs(refusal.reason, Reason.NOT_ALLOWED)
+                    self.assertEqual((refusal.certificate, refusal.detail), (self.alice, "CN=alice"))
+
+    def test_leafOnly(self) -> None:
+        """
+        Rules are on the peer's own certificate, and on nobody's who vouches for it.
+        """
+        policy = Policy(identified=True, rules=())
+        self.assertTrue(policy.examines(0))
+        self.assertFalse(policy.examines(1))
+        self.assertIsNone(judge(policy, AUTHORITY.certificate, ok=True, code=0, depth=1))
+
+    def test_unreadable(self) -> None:
+        """
+        A certificate that does not say who it is for is refused, and so is one that is not good, whatever the
+        rules.
+        """
+        strange = person(AUTHORITY, "CN=alice", san=b"no DER").certificate
+        for policy in (Policy(identified=True), Policy(rules=(Rule.parse("CN=alice"),))):
+            refusal = judge(policy, strange, ok=True, code=0, depth=0)
+            assert refusal is not None
+            self.assertIs(refusal.reason, Reason.OTHER)
+            self.assertIn("who it is for cannot be read", refusal.detail)
+            refusal = judge(policy, self.alice, ok=False, code=10, depth=0)
+            assert refusal is not None
+            self.assertIs(refusal.reason, Reason.EXPIRED)
+        self.assertIsNone(judge(Policy(), strange, ok=True, code=0, depth=0))
 
 
 class JudgeTests(SynchronousTestCase):

@@ -18,14 +18,18 @@ from twisted.web.resource import Resource
 from zope.interface import alsoProvides
 from zope.interface.verify import verifyObject
 
+from tests.support.identity import authority, clientFile, serverFile
 from tests.support.logs import recordLogs
-from tests.support.wires import HalfCloseRecorder, Recorder, Wire, everySplit
+from tests.support.wires import GivenFactory, HalfCloseRecorder, Recorder, Wire, everySplit
 from xtls.config.modes import Mode
+from xtls.config.options import TLSOptions
 from xtls.config.portoptions import PortOptions, SSLSwitch
 from xtls.port.refusal import LINGER
 from xtls.port.upgrades import UpgradePolicy
 from xtls.port.web import WebFactory, pages
+from xtls.trust.contexts import ClientConnectionCreator, ServerConnectionCreator
 from xtls.wire.framing import FrameReader, Opcode, encodeFrame
+from xtls.wire.tlsfactory import TLSTransportFactory
 
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 ACCEPT = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
@@ -418,6 +422,26 @@ class WebSocketTests(WebTests):
             self.assertEqual(self.session.built[-1].received, b"early")
         self.assertEqual(self.logged.lines()[-1], "127.0.0.1:50000: http>ws")
         self.assertEqual(self.wire.clock.getDelayedCalls(), [])
+
+    def test_identity(self) -> None:
+        """
+        The line names who has shown a certificate.
+        """
+        creator = ServerConnectionCreator.fromOptions(
+            TLSOptions(cert=(serverFile(self),), caData=authority().pem)
+        )
+        options = TLSOptions(caData=authority().pem, cert=(clientFile(self),))
+        other = ClientConnectionCreator.fromOptions(options, "server.test")
+        self.connect()
+        wire, client = Wire(), Recorder(OPENING)
+        ends = (
+            TLSTransportFactory(other, True, GivenFactory(client), wire.clock),
+            TLSTransportFactory(creator, False, self.web, wire.clock),
+        )
+        wire.join(ends[0].buildProtocol(None), ends[1].buildProtocol(None))
+        wire.flush()
+        self.assertIn(b" 101 ", client.received)
+        self.assertEqual(self.logged.lines(), ["127.0.0.1:50000: http>ws as CN=client.test"])
 
     def test_manyLines(self) -> None:
         """

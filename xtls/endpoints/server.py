@@ -28,6 +28,7 @@ from xtls.port.web import WebFactory
 from xtls.sessions.fastpath import FastPath
 from xtls.trust.contexts import ServerConnectionCreator
 from xtls.trust.keypairs import AUTOMATIC
+from xtls.trust.servercontexts import UNKNOWN_NAMES
 from xtls.wire.accepting import acceptDirectly
 
 __all__ = ["UpgradeableServerEndpoint"]
@@ -78,8 +79,8 @@ class UpgradeableServerEndpoint:
         """
         Make a port of what the user said.  Whatever is wrong with it shows now, before anything listens.
 
-        Where a client must have a certificate, nobody gets in without TLS: such a port is bound as one for
-        TLS only, whatever C{mode} says.
+        Where a client must have a certificate, be it under one name among others, nobody gets in without TLS:
+        such a port is bound as one for TLS only, whatever C{mode} says.
 
         @raise OptionError: for options that cannot be used, alone or together.
         """
@@ -131,7 +132,7 @@ def serverCreator(mode: Mode, tls: TLSOptions, options: PortOptions) -> ServerCo
         if mode.secure:
             raise options.error("ssl", f"a port in mode {mode.value} has TLS: expected on, or mode tcp or ws")
         return None
-    if not tls.cert:
+    if not (tls.cert or any(tls.forName(each).cert for each in tls.sni if each.name == UNKNOWN_NAMES)):
         if findDefaultCertificate() is not None:
             tls = replace(tls, cert=(AUTOMATIC,))
         elif not (mode.secure or options.ssl in _DEMANDING or tls.sources):

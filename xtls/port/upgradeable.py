@@ -40,6 +40,7 @@ from xtls.port.upgrades import Route, UpgradePolicy, UpgradeRefused
 from xtls.wire.addresses import addressName
 from xtls.wire.deadlines import Deadline, deadlinesOf
 from xtls.wire.handover import handOver
+from xtls.wire.peers import identityOf
 from xtls.wire.tlsfactory import TLSTransportFactory
 from xtls.wire.transport import TLSTransport
 
@@ -52,6 +53,9 @@ SETTLING: Final = 0.3
 
 #: The line about a connection that is let in.
 TAKEN: Final = "{peer}: {path}"
+
+#: The same, where it is known who that is.
+_KNOWN: Final = "{peer}: {path} as {identity}"
 
 _REFUSED: Final = "{peer}: refused at {path}: {problem}"
 
@@ -313,7 +317,7 @@ class UpgradeableProtocol(Protocol):
         if decision is not Route.TLS and not self._secure:
             _sendAtOnce(self.transport)  # TLS sees to it itself
         if isinstance(decision, UpgradeRefused):
-            self._note(_REFUSED, self._path(), decision.problem)
+            self._note(_REFUSED, self._path(), problem=decision.problem)
             following: IProtocol | None = Refusal(self.factory.port.clock, decision.answer)
         else:
             following = self._build(decision)
@@ -337,9 +341,13 @@ class UpgradeableProtocol(Protocol):
             _log.failure("{path}: the connection cannot be taken over", path=path)
             return None
         if following is None:
-            self._note(_REFUSED, path, "it takes no more connections")
+            self._note(_REFUSED, path, problem="it takes no more connections")
         elif route is not Route.TLS:
-            self._note(TAKEN, path)
+            identity = identityOf(self.transport) if self._secure else None
+            if identity is None:
+                self._note(TAKEN, path)
+            else:
+                self._note(_KNOWN, path, identity=identity.describe())
         return following
 
     def _path(self) -> str:
@@ -349,12 +357,12 @@ class UpgradeableProtocol(Protocol):
         mode = self.factory.port.policy.mode.value
         return f"{mode}>{Route.TLS.value}" if self._secure else mode
 
-    def _note(self, text: str, path: str, problem: str = "") -> None:
+    def _note(self, text: str, path: str, **fields: str) -> None:
         """
         One line in the log.
         """
         peer = addressName(self._peer or self.transport.getPeer())
-        self.factory.journal.note(text, peer=peer, path=path, problem=problem)
+        self.factory.journal.note(text, peer=peer, path=path, **fields)
 
     def _stopTimer(self) -> None:
         """

@@ -48,6 +48,7 @@ from xtls.trust.defaults import defaultNames
 from xtls.wire.addresses import addressName
 from xtls.wire.deadlines import Deadline, deadlinesOf
 from xtls.wire.handover import handOver
+from xtls.wire.peers import identityOf
 from xtls.wire.websocket import WebSocketAcceptor
 
 __all__ = ["WEBSOCKET", "WebFactory", "WebProtocol", "pages"]
@@ -56,6 +57,9 @@ _log = Logger()
 
 #: The decision that a request leads to a WebSocket.
 WEBSOCKET: Final = "WebSocket"
+
+#: The line about a WebSocket of somebody who is known.
+_KNOWN: Final = "{peer}: http>ws as {identity}"
 
 #: Octets of content that a request may bring to pages that do not read it.
 _LONGEST_CONTENT: Final = 65536
@@ -201,7 +205,7 @@ class WebFactory(Factory):
         following: IProtocol | None = None
         if decision is WEBSOCKET:
             assert isinstance(head, RequestHead)
-            following, decision = self._stream(peer, head)
+            following, decision = self._stream(transport, head)
         if isinstance(decision, BadRequest):
             if decision.status >= 400:
                 self._journal.note(
@@ -212,11 +216,12 @@ class WebFactory(Factory):
         assert following is not None
         handOver(transport, leaving, following, rest)
 
-    def _stream(self, peer: IAddress, head: RequestHead) -> tuple[IProtocol | None, BadRequest | str]:
+    def _stream(self, transport: Any, head: RequestHead) -> tuple[IProtocol | None, BadRequest | str]:
         """
         The stream that a request asks for, or why there is none.
         """
         assert self._acceptor is not None
+        peer = transport.getPeer()
         key = head.all(b"sec-websocket-key")[0]
         try:
             stream = self._acceptor.stream(peer, key, head.tokens(b"sec-websocket-protocol"))
@@ -225,7 +230,11 @@ class WebFactory(Factory):
             return None, _FAULT
         if stream is None:
             return None, _NO_SESSION
-        self._journal.note("{peer}: http>ws", peer=addressName(peer))
+        identity = identityOf(transport)
+        if identity is None:
+            self._journal.note("{peer}: http>ws", peer=addressName(peer))
+        else:
+            self._journal.note(_KNOWN, peer=addressName(peer), identity=identity.describe())
         return stream, WEBSOCKET
 
     def answer(self, problem: BadRequest, *, withContent: bool = True) -> bytes:

@@ -34,12 +34,12 @@ from xtls.trust.sni import NameTable, lookUp
 from xtls.trust.verification import Policy
 from xtls.trust.verifier import Verifier
 
-__all__ = ["ClientPolicy", "ServerContexts", "serverContexts"]
+__all__ = ["UNKNOWN_NAMES", "ClientPolicy", "ServerContexts", "serverContexts"]
 
 _log = Logger()
 
 #: What stands for every name that is not known, and for none.
-_DEFAULT: Final = "default"
+UNKNOWN_NAMES: Final = "default"
 
 #: How a rule begins that is in a file.
 _FILE: Final = "file:"
@@ -219,7 +219,9 @@ def _called(names: Sequence[str]) -> str:
     """
     Names, for people.
     """
-    return ", ".join({"": "other names", _DEFAULT: "unknown names or none"}.get(name, name) for name in names)
+    return ", ".join(
+        {"": "other names", UNKNOWN_NAMES: "unknown names or none"}.get(name, name) for name in names
+    )
 
 
 def _refuse(connection: SSL.Connection, *found: Any) -> bool:
@@ -254,7 +256,7 @@ def serverContexts(options: TLSOptions, alpn: Sequence[bytes]) -> ServerContexts
         branches[name] = _Branch(policies[name], verifier, table)
         entry[name] = contexts[0]
         pairs.extend(shown)
-    first = entry.get(_DEFAULT, entry[""])
+    first = entry.get(UNKNOWN_NAMES, entry[""])
     if len(pairs) > 1:
         first.set_tlsext_servername_callback(_Chooser(branches))
     files = [path for each in said.values() for path in keyPairFiles(each, Side.SERVER)]
@@ -271,6 +273,9 @@ def _byName(options: TLSOptions) -> dict[str, TLSOptions]:
     @raise OptionError: for what is no name, and for a name that is there twice.
     """
     said = {"": options}
+    default = next((options.forName(each) for each in options.sni if each.name == UNKNOWN_NAMES), options)
+    if not options.cert and default.cert:
+        said[""] = default  # there are no names of certificates that anybody could ask for
     for named in options.sni:
         wildcard = "*." if named.name.startswith("*.") else ""
         bare = named.name.removeprefix(wildcard)
@@ -279,7 +284,7 @@ def _byName(options: TLSOptions) -> dict[str, TLSOptions]:
         except ValueError:
             name = ""
         if not name or bare.rpartition(".")[2].isdigit() or ":" in bare:
-            problem = f"expected a host name, *. and a domain, or {_DEFAULT}; not {named.name!r}"
+            problem = f"expected a host name, *. and a domain, or {UNKNOWN_NAMES}; not {named.name!r}"
             raise options.error("sni", problem)
         if name in said:
             raise options.error("sni", f"{name} is said twice: expected once, with all its options")
@@ -316,7 +321,7 @@ class _Chooser:
         @param branches: by name, C{""} for all others.
         """
         self._own = branches[""]
-        self._default = branches.get(_DEFAULT)
+        self._default = branches.get(UNKNOWN_NAMES)
         self._named = {name: branch for name, branch in branches.items() if name}
 
     def _find(self, serverName: bytes | None) -> _Branch:

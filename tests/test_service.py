@@ -12,20 +12,22 @@ import os
 import re
 import signal
 import sys
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, cast
 
 from twisted.internet import endpoints
 from twisted.internet.error import CannotListenError, ReactorAlreadyInstalledError
 from twisted.internet.testing import MemoryReactorClock
-from twisted.logger import ILogObserver, globalLogPublisher
+from twisted.logger import ILogObserver, formatEvent, globalLogPublisher
 from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
 from xtls.config.locations import SEARCH_VARIABLES
 from xtls.endpoints.strings import enableStockSSL
-from xtls.errors import OptionError
+from xtls.errors import CertificateFileError, OptionError
 from xtls.port.upgradeable import UpgradeableFactory
+from xtls.programs import service
 from xtls.programs.portservice import ListeningError
 from xtls.programs.service import Options, _endBadly, build, chooseReactor, creatorsOf, makeService
 from xtls.programs.serviceoptions import plan, serviceCommandLine
@@ -33,6 +35,8 @@ from xtls.programs.workers import Workers
 from xtls.sessions.forward import ForwardFactory
 from xtls.testing.authority import Authority
 from xtls.trust.certificates import toPEM
+from xtls.trust.files import writePrivate
+from xtls.trust.issuing import selfSigned
 
 FORWARD = "--forward=tcp:127.0.0.1:5900"
 
@@ -335,6 +339,41 @@ class ReactorTests(ServiceTestCase):
         self.started(self.reactor)
         for number, handler in zip(numbers, before, strict=True):
             self.assertNotEqual(signal.getsignal(number), handler)
+
+    def test_renewed(self) -> None:
+        """
+        The default certificate is renewed when it is time, before it is shown; and when that is not possible,
+        this is said.
+        """
+        path = self.directory / "ssl-cert.pem"
+        writePrivate(path, toPEM(selfSigned(["localhost"], days=20)))
+        makeService(self.options(FORWARD, "--bind=/x"), self.reactor)
+        made = makeService(self.options(FORWARD, "--bind-tcp=1"), self.reactor)
+        (creator,) = [creator for _, creator in creatorsOf(made.listeners)]
+        left = creator.certificates[0].not_valid_after_utc - datetime.now(timezone.utc)
+        self.assertGreater(left.days, 363)
+        makeService(self.options(FORWARD, "--bind-tcp=1"), self.reactor)
+        lines = [*map(formatEvent, self.logged)]
+        self.assertEqual(
+            [line for line in lines if "has renewed" in line],
+            [f"xtls has renewed the default certificate, {path}, with the same key"],
+        )
+
+    def test_notRenewed(self) -> None:
+        """
+        When it cannot be renewed, it is used as it is, and this is said.
+        """
+        writePrivate(self.directory / "ssl-cert.pem", toPEM(selfSigned(["localhost"], days=20)))
+
+        def fail(now: datetime) -> None:
+            raise CertificateFileError("/x", "cannot be written: Read-only file system")
+
+        self.patch(service, "renewDefault", fail)
+        makeService(self.options(FORWARD, "--bind-tcp=1"), self.reactor)
+        self.assertIn(
+            "the default certificate is not renewed: /x: cannot be written: Read-only file system",
+            [formatEvent(event) for event in self.logged],
+        )
 
     def test_creators(self) -> None:
         """

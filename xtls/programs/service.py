@@ -14,6 +14,8 @@ import sys
 import time
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime, timezone
+from functools import partial
 from types import TracebackType
 from typing import Any, Final
 
@@ -28,7 +30,7 @@ from xtls.config.target import parseTarget
 from xtls.endpoints.description import Description
 from xtls.endpoints.server import UpgradeableServerEndpoint
 from xtls.endpoints.strings import clientFromString, enableStockSSL, serverFromString
-from xtls.errors import OptionError, XTLSError
+from xtls.errors import CertificateFileError, OptionError, XTLSError
 from xtls.port.web import pages
 from xtls.programs.commandline import SOURCE, Given, tolerate
 from xtls.programs.logfile import quicken
@@ -46,6 +48,7 @@ from xtls.programs.serviceoptions import (
 from xtls.programs.serving import Upkeep, settle, tellStatus
 from xtls.sessions.forward import ForwardFactory
 from xtls.trust.keypairs import AUTOMATIC
+from xtls.trust.ownrenewal import renewDefault
 
 __all__ = ["Options", "build", "chooseReactor", "creatorsOf", "makeService"]
 
@@ -150,7 +153,13 @@ def makeService(options: Options, reactor: Any = None) -> PortService:
     except XTLSError as e:
         raise SystemExit(f"xtls: {e}") from None
     service = PortService(listeners, _sayPlainly)
-    reloader = Reloader(creatorsOf(listeners), planned.reloadInterval)
+    creators = creatorsOf(listeners)
+    renew = partial(_renewDefault, creators)
+    if renew(datetime.now(timezone.utc)):
+        for _, creator in creators:
+            creator.reload()
+    reloader = Reloader(creators, planned.reloadInterval)
+    reloader.renew = renew
     service.started = lambda: _started(reactor, planned.workers, service, reloader)
     return service
 
@@ -161,6 +170,25 @@ def creatorsOf(listeners: Iterable[Listener]) -> list[tuple[str, Reloadable]]:
     """
     found = {id(creator): (name, creator) for each in listeners for name, creator in each.creators()}
     return list(found.values())
+
+
+def _renewDefault(creators: Iterable[tuple[str, Reloadable]], now: datetime) -> bool:
+    """
+    Renew the default certificate when it is time, if it is in use.
+
+    @return: whether that was done.
+    """
+    path = findDefaultCertificate()
+    if not any(str(path) in creator.files for _, creator in creators):
+        return False
+    try:
+        if renewDefault(now) is None:
+            return False
+    except CertificateFileError as e:
+        _log.warn("the default certificate is not renewed: {problem}", problem=str(e))
+        return False
+    _log.info("xtls has renewed the default certificate, {path}, with the same key", path=path)
+    return True
 
 
 def _requireForking(reactor: Any) -> None:

@@ -352,11 +352,26 @@ class RevocationListTests(SynchronousTestCase):
             self.assertIn(path, error.problem)
             self.assertIn(part, error.problem)
 
+    def test_hasRevokedItself(self) -> None:
+        """
+        An anchor has revoked itself when its certificate is on a list of its own name's; one that another
+        revoked, or that is below another, has not.
+        """
+        own, other, below = self.authority, Authority("other"), self.authority.intermediate()
+        listed = (own.revocations(own.certificate, below.certificate), other.revocations())
+        for revocations, found in ((listed, True), (listed[1:], False), ((), False)):
+            anchors = TrustAnchors((own.certificate,), revocations)
+            self.assertIs(anchors.hasRevokedItself(own.certificate), found)
+            self.assertFalse(anchors.hasRevokedItself(other.certificate))
+            self.assertFalse(anchors.hasRevokedItself(below.certificate))
+
     def test_union(self) -> None:
         """
         Anchors of two places are all of both, each once.
         """
-        one = TrustAnchors((self.authority.certificate,), read=("a", "b"))
-        other = TrustAnchors((self.authority.certificate,), files=("c",), read=("b",))
+        mine, new = self.authority.revocations(), Authority().revocations()
+        one = TrustAnchors((self.authority.certificate,), (mine,), read=("a", "b"))
+        other = TrustAnchors((self.authority.certificate,), (new, mine), files=("c",), read=("b",))
         both = one | other
         self.assertEqual((both.certificates, both.paths), ((self.authority.certificate,), ("a", "b", "c")))
+        self.assertEqual(both.revocations, (mine, new))

@@ -241,7 +241,8 @@ class PresentedIdentifiersTests(SynchronousTestCase):
 
     def test_letters(self) -> None:
         """
-        A letter beyond ASCII is no other letter, though in lower case it would be: the sign of Kelvin is no k.
+        A letter beyond ASCII is no other letter, though in lower case it would be one: the sign of Kelvin is
+        no k.
         """
         found = PresentedIdentifiers(commonNames=("\u212aiosk.test",))
         self.assertFalse(found.matchCommonName(ReferenceIdentifier("kiosk.test")))

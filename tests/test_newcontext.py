@@ -15,6 +15,7 @@ from OpenSSL.crypto import X509
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.handshakes import Handshake, saved
+from tests.support.logs import recordLogs
 from xtls.config.options import Side, TLSOptions, TLSVersion, TLSVersions
 from xtls.errors import OptionError
 from xtls.testing.authority import Authority
@@ -124,6 +125,15 @@ class NewContextTests(SynchronousTestCase):
         self.assertEqual(error.option, "ssl-cert")
         self.assertIn("weak.test", error.problem)
 
+    def test_strength(self) -> None:
+        """
+        Keys of less than 112 bits of strength are refused; more may be asked for with the suites.
+        """
+        pair = AUTHORITY.issue("server.test", key=rsa.generate_private_key(65537, 2048))
+        anchors = TrustAnchors((AUTHORITY.certificate,))
+        for named, good in (("", True), ("DEFAULT:@SECLEVEL=3", False)):
+            self.assertIs(handshake(clientOf(anchors, ciphers=named), serverOf(pair)).complete, good)
+
     def test_applicationProtocols(self) -> None:
         """
         The server's order counts; who offers only others is refused with the alert for it.
@@ -160,6 +170,19 @@ class BelieveTests(SynchronousTestCase):
         bare = TrustAnchors((AUTHORITY.certificate,))
         error = self.assertRaises(OptionError, clientOf, bare, verifyFlags=("CRL_CHECK_LEAF",))
         self.assertEqual(error.option, "ssl-verify-flags")
+
+    def test_revokedItself(self) -> None:
+        """
+        An anchor that is on its own revocation list is believed no longer, and that is said; others are.
+        """
+        log = recordLogs(self)
+        other = Authority("other")
+        both = (AUTHORITY.certificate, other.certificate)
+        lists = (AUTHORITY.revocations(AUTHORITY.certificate), other.revocations())
+        client = clientOf(TrustAnchors(both, lists))
+        self.assertFalse(handshake(client, serverOf()).complete)
+        self.assertTrue(handshake(client, serverOf(other.issue("server.test"))).complete)
+        self.assertIn("has revoked itself, and is believed no longer", log.lines()[0])
 
     def test_system(self) -> None:
         """

@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
 from tests.support.der import bitString, boolean, integer, oid, sequence, tlv, utcTime
-from xtls.trust.issuing import keyUsage
 
 __all__ = [
     "DAY",

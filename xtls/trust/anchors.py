@@ -13,7 +13,7 @@ import os
 import re
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -79,10 +79,12 @@ class TrustAnchors:
         Either's, each once.
         """
         return TrustAnchors(
-            *(
-                tuple(dict.fromkeys((*getattr(self, each.name), *getattr(other, each.name))))
-                for each in fields(self)
-            )
+            tuple(dict.fromkeys((*self.certificates, *other.certificates))),
+            # these cannot be keys
+            (*self.revocations, *(each for each in other.revocations if each not in self.revocations)),
+            tuple(dict.fromkeys((*self.files, *other.files))),
+            tuple(dict.fromkeys((*self.directories, *other.directories))),
+            tuple(dict.fromkeys((*self.read, *other.read))),
         )
 
     @property
@@ -105,6 +107,19 @@ class TrustAnchors:
         Whether the user gave them, all of them.
         """
         return bool(self.certificates) and not self.system
+
+    def hasRevokedItself(self, certificate: x509.Certificate) -> bool:
+        """
+        Whether an anchor that signed itself is on a list of its own.  OpenSSL before 4.0 looks for that in
+        each handshake; since then it does not.
+        """
+        if not self.revocations or certificate.issuer != certificate.subject:
+            return False
+        return any(
+            each.issuer == certificate.subject
+            and each.get_revoked_certificate_by_serial_number(certificate.serial_number) is not None
+            for each in self.revocations
+        )
 
 
 def trustAnchors(options: TLSOptions, side: Side, environ: Mapping[str, str] | None = None) -> TrustAnchors:

@@ -14,6 +14,7 @@ from typing import Final, cast
 
 from OpenSSL import SSL
 from OpenSSL.crypto import X509, X509Store
+from twisted.logger import Logger
 
 from xtls.config.options import TLSOptions
 from xtls.trust.anchors import TrustAnchors
@@ -21,6 +22,8 @@ from xtls.trust.certificates import KeyPair
 from xtls.trust.sentences import called
 
 __all__ = ["DEFAULT_CIPHERS", "Made", "believe", "newContext", "serverContext"]
+
+_log = Logger()
 
 #: The suites of TLS 1.2 (RFC 9325, section 4.2): ephemeral keys and authenticated encryption.
 DEFAULT_CIPHERS: Final = ":".join(
@@ -32,6 +35,10 @@ DEFAULT_CIPHERS: Final = ":".join(
 #: What no list of suites may bring in, in OpenSSL's words: suites in which no certificate is shown, or which
 #: do not encrypt.
 _NEVER: Final = "!aNULL:!eNULL:!PSK:!SRP"
+
+#: 112 bits of strength for keys and signatures, as Python's ssl asks for too.  It is the default of OpenSSL
+#: since 3.2; that of 3.0 takes RSA keys of 1024 bits.
+_LEVEL: Final = ":@SECLEVEL=2"
 
 #: SSL_MODE_NO_AUTO_CHAIN (openssl/ssl.h): send the chain of the file, and never one made up of trust anchors.
 _NO_AUTO_CHAIN: Final = 0x8
@@ -79,7 +86,9 @@ def newContext(options: TLSOptions, method: int, pair: KeyPair | None, alpn: Seq
     context.set_options(flags)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS | _NO_AUTO_CHAIN)
     try:
-        context.set_cipher_list(f"{options.ciphers or DEFAULT_CIPHERS}:{_NEVER}".encode("ascii"))
+        named = options.ciphers or DEFAULT_CIPHERS
+        level = "" if "SECLEVEL" in named.upper() else _LEVEL
+        context.set_cipher_list(f"{named}:{_NEVER}{level}".encode("ascii"))
     except SSL.Error as e:
         raise options.error("ciphers", f"OpenSSL knows no such suites ({_reason(e)})") from None
     if pair is not None:
@@ -149,6 +158,10 @@ def believe(context: SSL.Context, anchors: TrustAnchors, options: TLSOptions) ->
     store = cast("X509Store", context.get_cert_store())
     store.set_flags(flags)
     for certificate in anchors.certificates:
+        if anchors.hasRevokedItself(certificate):
+            subject = called(certificate.subject)
+            _log.warn("{subject} has revoked itself, and is believed no longer", subject=subject)
+            continue
         store.add_cert(X509.from_cryptography(certificate))
     for revocations in anchors.revocations:
         store.add_crl(revocations)

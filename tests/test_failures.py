@@ -99,6 +99,16 @@ class DescribeTests(SynchronousTestCase):
             self.said(describe(client, error, True)), ["the TLS connection failed (wrong version number)"]
         )
 
+    def test_noReason(self) -> None:
+        """
+        A peer that refuses by a rule of its own gives no reason that OpenSSL would have a word for.
+        """
+        client, _ = connections()
+        error = SSL.Error([("SSL routines", "", "tlsv1 alert internal error")])
+        for established in (False, True):
+            said = self.said(describe(client, error, established))[0]
+            self.assertIn("perhaps it does not let in the certificate", said)
+
     def test_versions(self) -> None:
         """
         No version in common, on either side.

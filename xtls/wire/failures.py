@@ -48,6 +48,11 @@ _MEANINGS: Final[tuple[tuple[str, str], ...]] = (
     ("alert bad certificate", "the peer refused the certificate that was sent to it"),
     ("alert certificate unknown", "the peer refused the certificate that was sent to it"),
     ("alert unsupported certificate", "the peer refused the certificate that was sent to it (unsupported)"),
+    (
+        # what OpenSSL sends for a refusal that is not its own, as by a rule
+        "alert internal error",
+        "the peer does not say why it does not go on: perhaps it does not let in the certificate that was sent",
+    ),
     ("alert access denied", "the peer refused access"),
     ("alert unrecognized name", "the peer knows no such server name"),
     ("unexpected eof", "the peer closed the connection during the handshake"),

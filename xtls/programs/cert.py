@@ -33,6 +33,7 @@ COMMANDS: Final = {
         "xtls.programs.certconnectionfile",
         "write a .xpra file that leads clients to a server, and says whom to believe",
     ),
+    "install-desktop": ("xtls.programs.certinstalldesktop", "have .xpra files open with a double click"),
 }
 
 _HELP: Final = (

@@ -137,8 +137,12 @@ class PortServiceTests(SynchronousTestCase):
         """
         service = self.service(*map(succeed, self.ports))
         verifyObject(IService, service)
+        said: list[str] = []
+        service.starting = lambda: said.append(f"starting, {len(self.events)}")
+        service.started = lambda: said.append(f"started, {len(self.events)}")
         service.privilegedStartService()
         service.startService()
+        self.assertEqual(said, ["starting, 0", "started, 2"])
         self.assertEqual(self.events, ["tcp 127.0.0.1:1 (tcp, ws)", "tcp 127.0.0.1:2 (tcp, ws)"])
         self.assertEqual(service.addresses(), [port.getHost() for port in self.ports])
 

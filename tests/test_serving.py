@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.logs import recordLogs
 from xtls.programs.reloading import Reloader
-from xtls.programs.serving import Upkeep, settle, tellStatus
+from xtls.programs.serving import Upkeep, heed, settle, tellStatus
 from xtls.programs.tally import Board
 from xtls.trust.anchors import TrustAnchors
 
@@ -165,6 +165,17 @@ class UpkeepTests(SynchronousTestCase):
         self.reactor.pump([1] * 30)
         self.assertEqual(self.creator.reads, 2)
 
+    def test_early(self) -> None:
+        """
+        Who sends it before everything runs is not forgotten, and ends nothing.
+        """
+        reloader = Reloader([("one", self.creator)])
+        heed(reloader)
+        signal.raise_signal(signal.SIGHUP)
+        self.creator.reads = 0
+        Upkeep(self.reactor, reloader, self.reactor.seconds).begin()
+        self.assertEqual(self.creator.reads, 1)
+
     def test_nothing(self) -> None:
         """
         Without TLS nobody looks at anything, and the signal does no harm.
@@ -183,6 +194,7 @@ class UpkeepTests(SynchronousTestCase):
         number = signal.SIGHUP
         self.addCleanup(setattr, signal, "SIGHUP", number)
         del signal.SIGHUP
+        heed(Reloader([]))
         self.begin(("one", self.creator))
         self.assertEqual(signal.getsignal(number), before)
         self.assertEqual(len(self.reactor.getDelayedCalls()), 1)

@@ -123,6 +123,7 @@ class PortService(Service):
     Listens on all sockets, or on none.
 
     @ivar tally: where connections are counted.
+    @ivar starting: called before anything listens.
     @ivar started: called when all that listens at once does, and privileges are gone.
     """
 
@@ -135,6 +136,7 @@ class PortService(Service):
         @param failed: told of the error before it is raised.
         """
         self.listeners = tuple(listeners)
+        self.starting: Callable[[], object] = lambda: None
         self.started: Callable[[], object] = lambda: None
         self._failed = failed
         self._ports: list[IListeningPort] = []
@@ -194,6 +196,7 @@ class PortService(Service):
         if self._begun:
             return
         self._begun = True
+        self.starting()
         errors: list[ListeningError] = []
 
         def failed(failure: Failure, listener: Listener) -> None:

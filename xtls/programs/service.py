@@ -45,7 +45,7 @@ from xtls.programs.serviceoptions import (
     plan,
     serviceCommandLine,
 )
-from xtls.programs.serving import Upkeep, settle, tellStatus
+from xtls.programs.serving import Upkeep, heed, settle, tellStatus
 from xtls.sessions.forward import ForwardFactory
 from xtls.trust.keypairs import AUTOMATIC
 from xtls.trust.ownrenewal import renewDefault
@@ -160,6 +160,7 @@ def makeService(options: Options, reactor: Any = None) -> PortService:
             creator.reload()
     reloader = Reloader(creators, planned.reloadInterval)
     reloader.renew = renew
+    service.starting = lambda: heed(reloader)
     service.started = lambda: _started(reactor, planned.workers, service, reloader)
     return service
 

@@ -17,7 +17,7 @@ from xtls.programs.reloading import Reloader
 from xtls.programs.supervision import statusLine
 from xtls.programs.tally import Tally
 
-__all__ = ["Upkeep", "settle", "tellStatus"]
+__all__ = ["Upkeep", "heed", "settle", "tellStatus"]
 
 _log = Logger()
 
@@ -55,6 +55,18 @@ def tellStatus(
 
     if hasattr(signal, "SIGUSR2"):
         signal.signal(signal.SIGUSR2, handle)
+
+
+def heed(reloader: Reloader) -> None:
+    """
+    From now on, C{SIGHUP} does not end the process, though nothing is read again before that runs.
+    """
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        reloader.ask()
+
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, handle)
 
 
 class Upkeep:

@@ -32,6 +32,7 @@ from xtls.trust.certificates import (
     loadCertificates,
     loadKeyPair,
     parseCertificates,
+    replaceCertificate,
     subjectAlternativeNames,
     toPEM,
     writePrivate,
@@ -293,6 +294,17 @@ class WritingTests(SynchronousTestCase):
         self.assertEqual(toPEM(found), toPEM(pair))
         self.assertEqual(parseCertificates(toPEM(pair, includeKey=False)), (pair.certificate, *pair.chain))
         self.assertNotIn(b"PRIVATE", toPEM(pair, includeKey=False))
+
+    def test_replaceCertificate(self) -> None:
+        """
+        One certificate of a file takes the place of another; all else stays, whatever it is.
+        """
+        new = AUTHORITY.issue("b.test").certificate
+        text = new.public_bytes(Encoding.PEM)
+        data = b"# mine\r\n" + KEY + PEM + b"between\n" + AUTHORITY.pem + PEM
+        expected = b"# mine\r\n" + KEY + text + b"between\n" + AUTHORITY.pem + text
+        self.assertEqual(replaceCertificate(data, PAIR.certificate, new), expected)
+        self.assertEqual(replaceCertificate(DER, PAIR.certificate, new), new.public_bytes(Encoding.DER))
 
     def test_keyToPEM(self) -> None:
         """

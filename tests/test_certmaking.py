@@ -6,11 +6,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from twisted.trial.unittest import SynchronousTestCase
 
 from xtls.errors import OptionError
 from xtls.programs import certmaking
-from xtls.programs.certmaking import daysOf, refuseExisting, summary, writeNew
+from xtls.programs.certmaking import (
+    daysOf,
+    fileNameFor,
+    keyOf,
+    listeningExample,
+    optionText,
+    refuseExisting,
+    summary,
+    writeNew,
+)
 from xtls.programs.commandline import Given
 from xtls.testing.authority import Authority
 from xtls.trust.certificates import fingerprint, writePrivate
@@ -35,6 +45,13 @@ class WritingTests(SynchronousTestCase):
         self.assertRaises(OptionError, refuseExisting, self.path, force=False)
         writeNew(self.path, b"two", force=True)
         self.assertEqual(self.path.read_bytes(), b"two")
+
+    def test_link(self) -> None:
+        """
+        A link that leads nowhere is something that is there.
+        """
+        self.path.symlink_to("nowhere")
+        self.assertRaises(OptionError, writeNew, self.path, b"one", force=False)
 
     def test_race(self) -> None:
         """
@@ -67,6 +84,58 @@ class DaysTests(SynchronousTestCase):
             self.assertEqual(error.option, "days")
 
 
+class KeyTests(SynchronousTestCase):
+    """
+    L{keyOf}.
+    """
+
+    def test_kinds(self) -> None:
+        """
+        The kind may be chosen; another word is an error that names the option.
+        """
+        self.assertIsInstance(keyOf(Given()), ec.EllipticCurvePrivateKey)
+        self.assertIsInstance(keyOf(Given({"key": ("ed25519",)})), ed25519.Ed25519PrivateKey)
+        error = self.assertRaises(OptionError, keyOf, Given({"key": ("dsa",)}))
+        self.assertEqual(error.option, "key")
+
+
+class FileNameTests(SynchronousTestCase):
+    """
+    L{fileNameFor}.
+    """
+
+    def test_names(self) -> None:
+        """
+        A file is called as what it is for, with nothing in it that shells, options or file systems take for
+        something else.
+        """
+        for name, expected in (
+            ("example.org", "example.org"),
+            ("*.example.org", "_wildcard.example.org"),
+            ("::1", "__1"),
+            ("alice@example.org", "alice@example.org"),
+            ("Älice B", "Älice_B"),
+            ("../../etc/passwd", "_.._.._etc_passwd"),
+            ("-rf", "_-rf"),
+            ("a\n", "a_"),
+            ("a" * 300, "a" * 100),
+        ):
+            self.assertEqual(fileNameFor(name), expected)
+
+
+class ExampleTests(SynchronousTestCase):
+    """
+    Commands that are shown.
+    """
+
+    def test_options(self) -> None:
+        """
+        Options are spelled as they are defined.
+        """
+        self.assertEqual(optionText("caCerts"), "--ssl-ca-certs")
+        self.assertTrue(listeningExample("--a=b").endswith(" --a=b"))
+
+
 class SummaryTests(SynchronousTestCase):
     """
     L{summary}.
@@ -83,7 +152,7 @@ class SummaryTests(SynchronousTestCase):
             self.assertIn(expected, text)
         self.assertIn(fingerprint(certificate), text)
         self.assertNotIn("issuer", summary(authority.certificate))
-        self.assertIn("none in a subjectAltName", summary(authority.certificate))
+        self.assertNotIn("names", summary(authority.certificate))
 
     def test_odd(self) -> None:
         """

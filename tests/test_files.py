@@ -13,7 +13,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from xtls.errors import CertificateFileError
-from xtls.trust.files import LARGEST_FILE, readFile, writePrivate
+from xtls.trust.files import LARGEST_FILE, readFile, rewrite, writePrivate
 
 
 def mode(path: Path) -> int:
@@ -159,3 +159,65 @@ class WritePrivateTests(SynchronousTestCase):
         (self.directory / "taken").mkdir()
         self.assertRaises(CertificateFileError, writePrivate, self.directory / "taken", b"secret")
         self.assertEqual(sorted(each.name for each in self.directory.iterdir()), ["file", "taken"])
+
+
+class RewriteTests(SynchronousTestCase):
+    """
+    L{rewrite}.
+    """
+
+    def setUp(self) -> None:
+        self.folder = Path(self.mktemp())
+        self.folder.mkdir()
+        self.path = self.folder / "file.pem"
+        self.path.write_bytes(b"old")
+
+    def test_kept(self) -> None:
+        """
+        Who may read a file, and whose it is, stay as they are.
+        """
+        for bits in (0o600, 0o640, 0o644):
+            self.path.chmod(bits)
+            before = self.path.stat()
+            rewrite(str(self.path), b"new")
+            self.assertEqual(self.path.read_bytes(), b"new")
+            after = self.path.stat()
+            self.assertEqual((after.st_mode, after.st_uid), (before.st_mode, before.st_uid))
+        self.assertEqual([each.name for each in self.folder.iterdir()], ["file.pem"])
+
+    def test_notOurs(self) -> None:
+        """
+        Where it cannot stay somebody else's, it is written all the same.
+        """
+
+        def refuse(path: Path, user: int, group: int) -> None:
+            raise PermissionError(errno.EPERM, "no")
+
+        self.patch(os, "chown", refuse)
+        rewrite(self.path, b"new")
+        self.assertEqual(self.path.read_bytes(), b"new")
+
+    def test_link(self) -> None:
+        """
+        A link leads where it did.
+        """
+        link = self.folder / "link.pem"
+        link.symlink_to("file.pem")
+        rewrite(link, b"new")
+        self.assertTrue(link.is_symlink())
+        self.assertEqual(self.path.read_bytes(), b"new")
+
+    def test_impossible(self) -> None:
+        """
+        Where there is no file, and where none can be written, that is an error; nothing is left over.
+        """
+        self.assertRaises(CertificateFileError, rewrite, self.folder / "other.pem", b"new")
+
+        def fail(source: Path, target: Path) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        self.patch(os, "replace", fail)
+        error = self.assertRaises(CertificateFileError, rewrite, self.path, b"new")
+        self.assertIn("No space", error.problem)
+        self.assertEqual(self.path.read_bytes(), b"old")
+        self.assertEqual([each.name for each in self.folder.iterdir()], ["file.pem"])

@@ -6,12 +6,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from twisted.trial.unittest import SynchronousTestCase
 
 from xtls.testing.authority import Authority
 from xtls.trust.issuing import Person, newAuthority, newClient, newServer
+from xtls.trust.pins import pinOf
 from xtls.trust.register import Entry, Register, serialText
+from xtls.trust.renewing import renewed
 from xtls.trust.revoking import Revocation
 
 NOW = datetime(2026, 2, 28, 12, 0, 0, tzinfo=timezone.utc)
@@ -31,7 +34,8 @@ class EntryTests(SynchronousTestCase):
         """
         entry = Entry.of(SERVER)
         self.assertEqual((entry.serial, entry.label), (SERVER.serial_number, "server a.test, ::1"))
-        self.assertEqual((entry.begin, entry.end), (NOW - timedelta(hours=1), NOW + timedelta(days=365)))
+        self.assertEqual(entry.end, NOW + timedelta(days=365))
+        self.assertEqual(entry.key, pinOf(SERVER)[7:23])
         self.assertEqual(Entry.of(CLIENT).label, "client alice, alice@a.test")
         nameless = newClient(AUTHORITY, Person("bob", "x" * 64), now=NOW).certificate
         self.assertEqual(Entry.of(nameless).label, "client bob")
@@ -46,10 +50,8 @@ class EntryTests(SynchronousTestCase):
         twice[twice.index(bytes.fromhex("0603551d25")) + 4] = 0x11
         strange = authority.issue(commonName="a\n\x1b[31m b", usage=(), signing=None).certificate
         for certificate, label in (
-            (
-                authority.issue(commonName="a\n\x1b[31m b", usage=(), signing=None).certificate,
-                "a\\x0a\\x1b[31m b",
-            ),
+            (strange, "a\\x0a\\x1b[31m b"),
+            (x509.load_der_x509_certificate(bytes(twice)), "a.test"),
             (authority.issue(san=False).certificate, "server -"),
             (authority.issue("a.test", san=b"\xff").certificate, "a.test"),
         ):
@@ -66,7 +68,7 @@ class EntryTests(SynchronousTestCase):
             Entry.of(SERVER).revokedAt(NOW, "superseded"),
             Entry(1),
             Entry(1, revocation=Revocation(1, NOW)),
-            Entry(2, "x", NOW, NOW, Revocation(2, NOW, "keyCompromise")),
+            Entry(2, "x", "0123", NOW, Revocation(2, NOW, "keyCompromise")),
         ):
             self.assertEqual(Entry.parse(entry.line()), entry)
         self.assertEqual(serialText(255), "0" * 38 + "ff")
@@ -91,12 +93,12 @@ class RegisterTests(SynchronousTestCase):
         """
         A line that cannot be read is an error that names it: nothing is forgotten in silence.
         """
-        good = Entry(1, "x", NOW, NOW, Revocation(1, NOW)).line()
+        good = Entry(1, "x", "0123", NOW, Revocation(1, NOW)).line()
         for line in (
             "nonsense\n",
             good.replace("1 ", "g ", 1),
             good.replace("2026", "x", 1),
-            Entry(1, "x", NOW, NOW, Revocation(1, NOW, "why")).line(),
+            Entry(1, "x", "0123", NOW, Revocation(1, NOW, "why")).line(),
             "revocation-lists many\n",
         ):
             error = self.assertRaises(ValueError, Register.parse, f"# first\n{line}")
@@ -111,6 +113,19 @@ class RegisterTests(SynchronousTestCase):
         text = serialText(CLIENT.serial_number)
         self.assertEqual(self.register.beginning(text.upper()), (Entry.of(CLIENT),))
         self.assertEqual(len(self.register.beginning("")), 2)
+
+    def test_sharing(self) -> None:
+        """
+        The entries for one key are found from each of them, also from one that is not in the register; of
+        one without a known key, there is itself alone.
+        """
+        again = Entry.of(renewed(CLIENT, AUTHORITY, days=1, now=NOW))
+        first = Entry.of(CLIENT)
+        self.assertEqual(self.register.sharing(again), (first, again))
+        both = self.register.adding(again).adding(Entry(1)).adding(Entry(2))
+        for each in (first, again):
+            self.assertEqual(both.sharing(each), (first, again))
+        self.assertEqual(both.sharing(Entry(1)), (Entry(1),))
 
     def test_adding(self) -> None:
         """

@@ -11,18 +11,28 @@ from typing import Final
 
 from cryptography import x509
 
-from xtls.config.definitions import optionNamed
 from xtls.config.locations import defaultCertificatePath
 from xtls.config.modes import joinHostPort
-from xtls.config.options import TLSOptions
 from xtls.errors import OptionError
-from xtls.programs.certmaking import daysOf, refuseExisting, summary, writeNew
+from xtls.programs.certmaking import (
+    FORCE,
+    HELP,
+    KEY,
+    daysOf,
+    daysWord,
+    keyOf,
+    listeningExample,
+    optionText,
+    refuseExisting,
+    summary,
+    writeNew,
+)
 from xtls.programs.commandline import SOURCE, CommandLine, Given, Word
 from xtls.programs.messages import thisCommand
 from xtls.programs.statuses import ExitStatus
 from xtls.trust.certificates import KeyPair, subjectAlternativeNames, toPEM
 from xtls.trust.defaults import defaultNames
-from xtls.trust.issuing import selfSigned
+from xtls.trust.issuing import LEAF_DAYS, selfSigned
 
 __all__ = ["run"]
 
@@ -51,9 +61,10 @@ _LINE: Final = CommandLine(
             "this machine's names and localhost",
             repeatable=True,
         ),
-        Word("days", "how long it is valid", "NUMBER", "options", "365"),
-        Word("force", "take the place of a file that is there", group="options"),
-        Word("help", "show this", group="options"),
+        daysWord(LEAF_DAYS),
+        KEY,
+        FORCE,
+        HELP,
     ]
 )
 
@@ -86,9 +97,9 @@ def _newPair(given: Given) -> KeyPair:
     """
     The certificate and its key.
     """
-    days = daysOf(given, 365)
+    days, key = daysOf(given, LEAF_DAYS), keyOf(given)
     try:
-        return selfSigned(given.all("name") or defaultNames(), days=days)
+        return selfSigned(given.all("name") or defaultNames(), days=days, key=key)
     except ValueError as e:
         raise OptionError("name", SOURCE, str(e)) from None
 
@@ -97,15 +108,14 @@ def _next(path: Path, certificate: x509.Certificate) -> str:
     """
     What to do with a new certificate.
     """
-    cert, caCerts = (f"--{optionNamed(TLSOptions, each).name}" for each in ("cert", "caCerts"))
+    cert, caCerts = optionText("cert"), optionText("caCerts")
     names = subjectAlternativeNames(certificate)
     host = "localhost" if "localhost" in names else names[0].replace("*.", "host.")
     where = shlex.quote(str(path))
     isDefault = path == Path(defaultCertificatePath())
     return (
         "\nnext, a server in front of some service of yours, and a client that believes it:\n"
-        f"  twistd -n xtls --bind-tcp=0.0.0.0:10000 --forward=tcp:127.0.0.1:5900"
-        f"{'' if isDefault else f' {cert}={where}'}\n"
+        f"  {listeningExample(*([] if isDefault else [f'{cert}={where}']))}\n"
         f"  {thisCommand()} attach ssl://{joinHostPort(host, 10000)}/ {caCerts}={where}\n"
         "for clients on other machines, the certificate without its key:\n"
         f"  {thisCommand()} cert show {where} --pem\n"

@@ -33,6 +33,7 @@ __all__ = [
     "loadKeyPair",
     "parseCertificates",
     "readBundle",
+    "replaceCertificate",
     "subjectAlternativeNames",
     "toPEM",
     "writePrivate",
@@ -211,6 +212,18 @@ def toPEM(pair: KeyPair, includeKey: bool = True) -> bytes:
     if includeKey:
         parts.append(keyToPEM(pair.key))
     return b"".join(parts)
+
+
+def replaceCertificate(data: bytes, old: x509.Certificate, new: x509.Certificate) -> bytes:
+    """
+    The contents of a file of certificates with one in the place of another; all else stays as it is.
+    """
+    if not _CERTIFICATE_BEGINS.search(data):
+        return new.public_bytes(serialization.Encoding.DER)
+    text = new.public_bytes(serialization.Encoding.PEM).strip()
+    return _CERTIFICATE.sub(
+        lambda found: text if x509.load_pem_x509_certificate(found[0]) == old else found[0], data
+    )
 
 
 def keyToPEM(key: PrivateKey, password: bytes = b"") -> bytes:

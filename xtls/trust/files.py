@@ -4,14 +4,16 @@ Reading files of certificates, and writing such as nobody else may read.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
+import stat
 from pathlib import Path
 from typing import Final
 
 from xtls.errors import CertificateFileError
 
-__all__ = ["LARGEST_FILE", "makePrivateDirectories", "readFile", "writePrivate"]
+__all__ = ["LARGEST_FILE", "makePrivateDirectories", "readFile", "rewrite", "writePrivate"]
 
 #: The largest file of certificates that is read, in octets: the whole of a system's CAs is under one MiB.
 LARGEST_FILE: Final = 16 * 1024 * 1024
@@ -59,6 +61,28 @@ def writePrivate(path: str | Path, data: bytes, *, replace: bool = True) -> None
                 os.replace(temporary, target)
             else:
                 _place(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as e:
+        raise CertificateFileError(str(path), f"cannot be written: {e.strerror}") from None
+
+
+def rewrite(path: str | Path, data: bytes) -> None:
+    """
+    Write a file anew, whole or not at all: who may read it, and a link that leads to it, stay as they are.
+
+    @raise CertificateFileError: if it cannot be written.
+    """
+    target = Path(path).resolve()
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+    try:
+        before = target.stat()
+        writePrivate(temporary, data)
+        try:
+            with contextlib.suppress(PermissionError):
+                os.chown(temporary, before.st_uid, before.st_gid)
+            os.chmod(temporary, stat.S_IMODE(before.st_mode))
+            os.replace(temporary, target)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as e:

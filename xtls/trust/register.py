@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from xtls.trust.names import printable
+from xtls.trust.pins import pinOf
 from xtls.trust.revoking import REASONS, Revocation
 
 __all__ = ["Entry", "Register", "serialText"]
@@ -23,7 +24,7 @@ __all__ = ["Entry", "Register", "serialText"]
 _HEADING: Final = """\
 # What this CA has issued, one line for each certificate.  xtls cert writes it; it is not meant to be edited.
 #
-# serial number                           from                 until                revoked                for
+# serial number                           key              until                revoked                for
 """
 
 #: How many revocation lists there have been: the number of the last.
@@ -33,6 +34,9 @@ _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 #: What stands for a certificate that is not revoked, and for a time or a name that is not known.
 _NOTHING: Final = "-"
+
+#: How much of a pin tells keys apart, in digits.
+_KEY_DIGITS: Final = 16
 
 _SERIAL: Final = re.compile(r"[0-9a-f]{1,40}")
 
@@ -51,14 +55,14 @@ class Entry:
 
     @ivar serial: its serial number.
     @ivar label: what it is for, in words: C{server example.org, 192.0.2.1}, C{client alice}.
-    @ivar begin: from when it is valid; L{None} where nothing but its serial number is known.
-    @ivar end: until when.
+    @ivar key: which key it is for: the beginning of its pin; certificates that were renewed have one key.
+    @ivar end: until when it is valid; L{None} where nothing but its serial number is known.
     @ivar revocation: since when and why it is not any more, if so.
     """
 
     serial: int
     label: str = _NOTHING
-    begin: datetime | None = None
+    key: str = _NOTHING
     end: datetime | None = None
     revocation: Revocation | None = None
 
@@ -70,9 +74,16 @@ class Entry:
         return cls(
             certificate.serial_number,
             _label(certificate),
-            certificate.not_valid_before_utc,
+            _key(certificate),
             certificate.not_valid_after_utc,
         )
+
+    @property
+    def serialText(self) -> str:
+        """
+        The serial number as it is shown.
+        """
+        return serialText(self.serial)
 
     def revokedAt(self, when: datetime, reason: str = "") -> Entry:
         """
@@ -88,9 +99,8 @@ class Entry:
         if self.revocation is not None:
             reason = f",{self.revocation.reason}" if self.revocation.reason else ""
             revoked = f"{self.revocation.when:{_TIME}}{reason}"
-        times = [_NOTHING if each is None else f"{each:{_TIME}}" for each in (self.begin, self.end)]
-        begin, end = times
-        return f"{serialText(self.serial)}  {begin:20} {end:20} {revoked:22} {self.label}\n"
+        end = _NOTHING if self.end is None else f"{self.end:{_TIME}}"
+        return f"{self.serialText}  {self.key:16} {end:20} {revoked:22} {self.label}\n"
 
     @classmethod
     def parse(cls, line: str) -> Entry:
@@ -99,11 +109,11 @@ class Entry:
 
         @raise ValueError: if it is none.
         """
-        serial, begin, end, revoked, label = line.split(None, 4)
+        serial, key, end, revoked, label = line.split(None, 4)
         if not _SERIAL.fullmatch(serial):
             raise ValueError("expected a serial number")
         number = int(serial, 16)
-        return cls(number, label.strip(), _time(begin), _time(end), _revocation(number, revoked))
+        return cls(number, label.strip(), key, _time(end), _revocation(number, revoked))
 
 
 def _time(text: str) -> datetime | None:
@@ -122,6 +132,13 @@ def _revocation(serial: int, text: str) -> Revocation | None:
     if reason and reason not in REASONS:
         raise ValueError("expected a reason for a revocation")
     return None if when is None else Revocation(serial, when, reason)
+
+
+def _key(certificate: x509.Certificate) -> str:
+    """
+    Which key a certificate is for, in a word.
+    """
+    return pinOf(certificate).removeprefix("sha256:")[:_KEY_DIGITS]
 
 
 def _label(certificate: x509.Certificate) -> str:
@@ -200,7 +217,14 @@ class Register:
         """
         The entries whose serial numbers begin as the text does.
         """
-        return tuple(each for each in self.entries if serialText(each.serial).startswith(text.lower()))
+        return tuple(each for each in self.entries if each.serialText.startswith(text.lower()))
+
+    def sharing(self, entry: Entry) -> tuple[Entry, ...]:
+        """
+        The entries for the same key as another: what has become of it by renewing, and that itself.
+        """
+        found = [each for each in self.entries if each.key == entry.key != _NOTHING]
+        return tuple(dict.fromkeys([*found, self.find(entry.serial) or entry]))
 
     def adding(self, entry: Entry) -> Register:
         """

@@ -52,6 +52,15 @@ class MainTests(SynchronousTestCase):
             known = {*attach._LINE.words, "help", "version"}
             self.assertLessEqual(set(re.findall(r"--([a-z-]+)", output)), known)
 
+    def test_controls(self) -> None:
+        """
+        What a terminal would obey is shown and not obeyed, where an error repeats it.
+        """
+        status, output, error = self.run_("attach", "ssl://h/?%1b]0;x%07=1")
+        self.assertEqual((status, output), (2, ""))
+        self.assertIn("\\x1b]0;x\\x07", error)
+        self.assertTrue(error.rstrip("\n").isprintable())
+
     def test_nothing(self) -> None:
         """
         Who says nothing is told the same, as an error.

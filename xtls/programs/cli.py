@@ -21,10 +21,17 @@ __all__ = ["main"]
 COMMANDS: Final = {
     "attach": ("xtls.programs.attach", "join standard input and output, or a local port, to a server"),
     "cert": ("xtls.programs.cert", "make certificates, and look at them"),
+    "check": ("xtls.programs.check", "connect to a server, and say what works there and what does not"),
     "demo": ("xtls.programs.demo", "start a server on this machine to try xtls with"),
+    "hosts": ("xtls.programs.hosts", "servers whose key you have accepted, and forgetting them"),
+    "setup-ssl": ("xtls.programs.setupssl", "make the default certificate and print it, here or by ssh"),
+    "show-ssl": ("xtls.programs.showssl", "print the default certificate, of this machine or by ssh"),
 }
 
 _USAGE: Final = "Usage: xtls COMMAND ..."
+
+#: How much of a line of an error is shown.
+_LONGEST_LINE: Final = 2000
 
 _HELP: Final = (
     f"{_USAGE}\n\n"
@@ -107,7 +114,10 @@ def _run(name: str, rest: Sequence[str]) -> int:
         status: int = importlib.import_module(module).run(rest)
     except XTLSError as e:
         from xtls.programs.statuses import statusOf
+        from xtls.trust.names import printable
 
-        print(f"xtls{f' {name}' if name in COMMANDS else ''}: {e}", file=sys.stderr)
+        # what stands in a URL or a file may be somebody else's, and not for a terminal to obey
+        problem = "\n".join(printable(line, _LONGEST_LINE) for line in str(e).split("\n"))
+        print(f"xtls{f' {name}' if name in COMMANDS else ''}: {problem}", file=sys.stderr)
         return statusOf(e)
     return status

@@ -30,9 +30,10 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.identity import serverFile
+from tests.test_acquaintance import Person, Server
 from tests.test_localport import GivenEndpoint, SpawningReactor
 from xtls.config.locations import configDirectory
-from xtls.config.target import Mode
+from xtls.config.target import Mode, parseTarget
 from xtls.endpoints.strings import enableStockSSL
 from xtls.errors import (
     HandshakeError,
@@ -42,13 +43,17 @@ from xtls.errors import (
     XTLSError,
 )
 from xtls.programs import attach
+from xtls.programs.acquaintance import Acquaintance, Asker, Declined, KeyChanged
 from xtls.programs.attach import Attachment, attachment, attachTo
 from xtls.programs.commandline import Given
 from xtls.programs.statuses import ExitStatus
 from xtls.testing.authority import Authority
+from xtls.trust.issuing import selfSigned
+from xtls.trust.knownhosts import KnownHosts
 from xtls.trust.verification import Reason, Refusal
 
 TARGET = "ssl://localhost:10000/"
+CERTIFICATE = selfSigned(["localhost"]).certificate
 
 
 class _Transport(StringTransport):
@@ -175,7 +180,7 @@ class AttachToTests(SynchronousTestCase):
         self.patch(sys, "stderr", self.error)
         self.patch(os, "environ", {**os.environ, "XDG_CONFIG_HOME": str(Path(self.mktemp()).absolute())})
         self.connecting: Deferred[IProtocol] = Deferred()
-        self.endpoint = GivenEndpoint(self.connecting)
+        self.endpoint: Any = GivenEndpoint(self.connecting)
         self.source, self.typed = self.pipe()
         self.shown, self.sink = self.pipe()
 
@@ -208,7 +213,7 @@ class AttachToTests(SynchronousTestCase):
         Let the endpoint connect.
         """
         (factory,) = self.endpoint.connected
-        protocol = factory.buildProtocol(None)  # type: ignore[arg-type]
+        protocol = factory.buildProtocol(None)
         assert protocol is not None
         transport = _Transport()
         protocol.makeConnection(transport)
@@ -276,6 +281,58 @@ class AttachToTests(SynchronousTestCase):
         kept = configDirectory() / "refused" / "localhost_10000.pem"
         self.assertIn(f"--ssl-ca-certs={kept}", self.error.getvalue())
         self.assertTrue(kept.exists())
+
+    def test_declined(self) -> None:
+        """
+        A server that the user did not accept needs no explanation.
+        """
+        error = Declined(Refusal(Reason.SELF_SIGNED, CERTIFICATE))
+        self.assertEqual(self.failed(error), ExitStatus.CERTIFICATE_VERIFY_FAILED)
+        self.assertEqual(self.error.getvalue(), f"xtls: {TARGET} was not accepted; nothing was sent to it\n")
+
+    def test_keyChanged(self) -> None:
+        """
+        A server with another key than the one that is remembered is refused loudly, and so is one with
+        another than the one that was accepted a moment ago.
+        """
+        refusal = Refusal(Reason.WRONG_KEY, CERTIFICATE, own=CERTIFICATE)
+        remembered = KnownHosts(Path(self.mktemp())).remember("h", 1, CERTIFICATE)
+        for error, words in (
+            (KeyChanged(refusal, remembered, "xtls hosts forget h:1"), ("HAS CHANGED", "hosts forget h:1")),
+            (KeyChanged(refusal, None, ""), ("accepted just now", "in between")),
+        ):
+            self.setUp()
+            self.assertEqual(self.failed(error), ExitStatus.CERTIFICATE_VERIFY_FAILED)
+            for word in words:
+                self.assertIn(word, self.error.getvalue())
+
+    def acquainted(self, *answers: str) -> Server:
+        """
+        Attach to a server that cannot be verified, and about which somebody is asked.
+        """
+        server = Server(CERTIFICATE, Refusal(Reason.SELF_SIGNED, CERTIFICATE, own=CERTIFICATE))
+        people: list[Any] = [Person(answer) for answer in answers]
+        asker = Asker(self.reactor, lambda: people.pop(0) if people else None)
+        endpoint = Acquaintance(asker, "localhost", parseTarget(TARGET), KnownHosts(Path(self.mktemp())))
+        endpoint.begin(server.pinned, mayAsk=True)
+        self.endpoint = endpoint
+        return server
+
+    def test_introduced(self) -> None:
+        """
+        Whoever is asked about the server is asked before a port is opened or a program started; and neither
+        is when it is not accepted.
+        """
+        for words, command in (((TARGET, "--listen=tcp:5901"), ()), ((TARGET,), ("sh", "{port}"))):
+            for answers, begun in ((("no", "no"), False), (("no", "once"), True), ((), True)):
+                self.setUp()
+                server = self.acquainted(*answers)
+                status = self.attach(*words, command=command)
+                self.assertEqual(len(self.reactor.tcpServers), begun)
+                self.assertEqual(len(self.reactor.spawned), begun and bool(command))
+                self.assertEqual(len(server.met), len(answers) and 1 + begun)
+                if not begun:
+                    self.assertEqual(self.successResultOf(status), ExitStatus.CERTIFICATE_VERIFY_FAILED)
 
     def test_failures(self) -> None:
         """

@@ -8,17 +8,30 @@ import os
 import shlex
 import stat
 import sys
+from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
+from cryptography import x509
 from twisted.trial.unittest import SynchronousTestCase
 
 from xtls.config.definitions import Layer, resolve
 from xtls.config.options import TLSOptions
 from xtls.config.target import parseTarget
 from xtls.programs.commandline import Given
-from xtls.programs.refusals import Invocation, explain
+from xtls.programs.refusals import (
+    ACCEPTABLE,
+    Invocation,
+    explain,
+    explainChange,
+    introduction,
+    trustIsSaid,
+)
 from xtls.testing.authority import Authority
 from xtls.trust.certificates import fingerprint, loadCertificates
+from xtls.trust.issuing import selfSigned
+from xtls.trust.knownhosts import KnownHosts
+from xtls.trust.pins import pinOf
 from xtls.trust.verification import Reason, Refusal
 
 AUTHORITY = Authority()
@@ -90,9 +103,9 @@ class ExplainTests(SynchronousTestCase):
         """
         return [shlex.split(line)[-1] for line in text.splitlines() if line.startswith("    ")]
 
-    def test_threeWays(self) -> None:
+    def test_unknown(self) -> None:
         """
-        For an unknown certificate there are three ways on, and the words that everybody searches for; the
+        For an unknown certificate there are five ways on, and the words that everybody searches for; the
         fingerprint is there to be compared.
         """
         for reason in (Reason.SELF_SIGNED, Reason.UNKNOWN_CA):
@@ -102,7 +115,13 @@ class ExplainTests(SynchronousTestCase):
             path = self.directory / "refused" / "localhost_10000.pem"
             self.assertEqual(
                 self.commands(text),
-                [f"--ssl-ca-certs={path}", "--ssl-ca-certs=CA.pem", "--ssl-server-verify-mode=none"],
+                [
+                    f"--ssl-ca-certs={path}",
+                    "--ssl-ca-certs=CA.pem",
+                    f"--ssl-pin={pinOf(SERVER)}",
+                    TARGET,
+                    "--ssl-server-verify-mode=none",
+                ],
             )
 
     def test_kept(self) -> None:
@@ -149,6 +168,8 @@ class ExplainTests(SynchronousTestCase):
                 [
                     "--ssl-server-hostname=localhost",
                     "--ssl-check-hostname=no",
+                    f"--ssl-pin={pinOf(SERVER)}",
+                    TARGET,
                     "--ssl-server-verify-mode=none",
                 ],
             )
@@ -163,7 +184,13 @@ class ExplainTests(SynchronousTestCase):
         ):
             text = explain(Refusal(Reason.NO_NAME, certificate), invoked(TARGET), self.directory)
             self.assertEqual(
-                self.commands(text), ["--ssl-check-hostname=no", "--ssl-server-verify-mode=none"]
+                self.commands(text),
+                [
+                    "--ssl-check-hostname=no",
+                    f"--ssl-pin={pinOf(certificate)}",
+                    TARGET,
+                    "--ssl-server-verify-mode=none",
+                ],
             )
 
     def test_others(self) -> None:
@@ -171,9 +198,163 @@ class ExplainTests(SynchronousTestCase):
         For every other reason there is something to be done, and nothing to be trusted.
         """
         for reason in Reason:
-            if reason not in (Reason.SELF_SIGNED, Reason.UNKNOWN_CA, Reason.WRONG_NAME, Reason.NO_NAME):
+            if reason not in ACCEPTABLE | {Reason.WRONG_KEY}:
                 text = self.explained(reason)
                 self.assertEqual(self.commands(text)[-1], "--ssl-server-verify-mode=none")
         self.assertFalse(self.directory.exists())
         self.assertIn("renew", self.explained(Reason.EXPIRED))
         self.assertIn("can be verified", self.explained(Reason.WEAK))
+
+    def ways(self, refusal: Refusal, invocation: Invocation) -> list[list[str]]:
+        """
+        The words of each command in an explanation, from the target on.
+        """
+        text = explain(refusal, invocation, self.directory)
+        commands = [shlex.split(line) for line in text.splitlines() if line.startswith("    ")]
+        return [words[words.index("attach") + 1 :] for words in commands]
+
+    def test_pinAlone(self) -> None:
+        """
+        A pin stands alone: CAs that were named on the command line are left out of that command, and so is a
+        name that was not to be checked.
+        """
+        refusal = Refusal(Reason.SELF_SIGNED, SERVER, own=SERVER)
+        given = Given(
+            {"verbose": ("",), "ssl-ca-certs": ("a.pem",), "ssl-check-hostname": ("no",)}, (TARGET,)
+        )
+        ways = self.ways(refusal, Invocation(given, parseTarget(TARGET)))
+        self.assertIn([TARGET, "--verbose", f"--ssl-pin={pinOf(SERVER)}"], ways)
+
+    def test_decided(self) -> None:
+        """
+        Who has said whom to believe is not told that they would be asked.
+        """
+        for option, text in (("ssl-ca-certs", "a.pem"), ("ssl-server-verify-mode", "required")):
+            given = Given({option: (text,)}, (TARGET,))
+            ways = self.ways(Refusal(Reason.SELF_SIGNED, SERVER), Invocation(given, parseTarget(TARGET)))
+            self.assertNotIn([TARGET, f"--{option}={text}"], ways)
+
+    def test_noPin(self) -> None:
+        """
+        There is no pin where the server's own certificate is not known, where its key cannot be found, and
+        where the target itself says whom to believe, which would have to hold too.
+        """
+        anchored = parseTarget(f"{TARGET}?ssl-ca-data=0x3000")
+
+        class Keyless:
+            tbs_certificate_bytes = b""
+
+        keyless: Any = Keyless()
+        for refusal, target in (
+            (Refusal(Reason.UNKNOWN_CA, SERVER, 1), parseTarget(TARGET)),
+            (Refusal(Reason.UNKNOWN_CA, SERVER, 1, own=keyless), parseTarget(TARGET)),
+            (Refusal(Reason.UNKNOWN_CA, SERVER, own=SERVER), anchored),
+        ):
+            ways = self.ways(refusal, Invocation(Given({}, (TARGET,)), target))
+            self.assertNotIn("--ssl-pin", str(ways))
+
+    def test_pinned(self) -> None:
+        """
+        Who has pinned another key is told which the server has, and not how to believe anybody; one that is
+        the fingerprint of the certificate is a mistake, and is said to be.
+        """
+        refusal = Refusal(Reason.WRONG_KEY, SERVER, own=SERVER, detail=pinOf(SERVER))
+        for pin, words in (
+            (f"sha256:{'0' * 64}", "which key it has now"),
+            (fingerprint(SERVER), "the fingerprint of its certificate"),
+        ):
+            invocation = invoked(TARGET, ssl_pin=(pin,))
+            text = explain(refusal, invocation, self.directory)
+            self.assertIn(words, text)
+            self.assertEqual(self.commands(text), [f"--ssl-pin={pinOf(SERVER)}"])
+
+
+class TrustIsSaidTests(SynchronousTestCase):
+    """
+    L{trustIsSaid}.
+    """
+
+    def test_said(self) -> None:
+        """
+        Anchors, pins and the mode of verification say whom to believe, in any place; names do not.
+        """
+        for name, text in (
+            ("ssl-ca-certs", "default"),
+            ("ssl-ca-data", "0x3000"),
+            ("ssl-pin", f"sha256:{'0' * 64}"),
+            ("ssl-server-verify-mode", "none"),
+        ):
+            self.assertTrue(trustIsSaid(Layer("a"), Layer("b", {name: text}), Layer("c")))
+        self.assertFalse(trustIsSaid(Layer("a", {"ssl-check-hostname": "no", "close-timeout": "1"})))
+
+
+class ExplainChangeTests(SynchronousTestCase):
+    """
+    L{explainChange}.
+    """
+
+    def test_both(self) -> None:
+        """
+        Both fingerprints are shown, since when the old one was remembered and where, and the command that
+        forgets it.
+        """
+        then = datetime(2026, 2, 3, 4, 5, tzinfo=timezone.utc)
+        old = selfSigned(["localhost"]).certificate
+        remembered = KnownHosts(Path(self.mktemp())).remember("localhost", 10000, old, then)
+        text = explainChange(parseTarget(TARGET), SERVER, remembered, "xtls hosts forget localhost:10000")
+        self.assertTrue(text.startswith("THE KEY OF localhost:10000 HAS CHANGED"))
+        for words in (
+            fingerprint(old),
+            fingerprint(SERVER),
+            "since 2026-02-03 04:05 UTC",
+            str(remembered.path),
+            "CERTIFICATE_VERIFY_FAILED",
+            "\n    xtls hosts forget localhost:10000",
+        ):
+            self.assertIn(words, text)
+
+
+class IntroductionTests(SynchronousTestCase):
+    """
+    L{introduction}.
+    """
+
+    def introduced(self, refusal: Refusal, own: x509.Certificate) -> dict[str, str]:
+        """
+        What is shown, by what it is.
+        """
+        text = introduction(parseTarget(TARGET), refusal, own)
+        return dict(line.split(maxsplit=1) for line in text.splitlines() if line.startswith("  "))
+
+    def test_shown(self) -> None:
+        """
+        Subject, issuer, names, dates, fingerprint and key of its own certificate are shown, once each.
+        """
+        shown = self.introduced(Refusal(Reason.UNKNOWN_CA, AUTHORITY.certificate, 1), SERVER)
+        self.assertEqual(shown["subject"], "CN=localhost")
+        self.assertEqual(shown["issuer"], "CN=xtls test authority")
+        self.assertEqual(shown["names"], "localhost, *.example.org, other.example.org")
+        self.assertEqual(
+            shown["valid"], f"{SERVER.not_valid_before_utc:%F} to {SERVER.not_valid_after_utc:%F}"
+        )
+        self.assertEqual(shown["fingerprint"], fingerprint(SERVER))
+        self.assertEqual(shown["key"], pinOf(SERVER))
+        text = introduction(parseTarget(TARGET), Refusal(Reason.SELF_SIGNED, SERVER), SERVER)
+        self.assertEqual(text.count(fingerprint(SERVER)), 1)
+
+    def test_selfSigned(self) -> None:
+        """
+        Who has signed for itself is said to have; one with no names has none.
+        """
+        own = AUTHORITY.issue("a.test", selfSigned=True, san=False).certificate
+        shown = self.introduced(Refusal(Reason.SELF_SIGNED, own), own)
+        self.assertEqual((shown["issuer"], shown["names"]), ("itself (self-signed)", "none"))
+
+    def test_printable(self) -> None:
+        """
+        No terminal obeys what a certificate says.
+        """
+        own = AUTHORITY.issue(commonName="a\x1b[2J\r\nAccept", san=False).certificate
+        text = introduction(parseTarget(TARGET), Refusal(Reason.SELF_SIGNED, own), own)
+        self.assertNotIn("\x1b", text)
+        self.assertNotIn("\nAccept", text)

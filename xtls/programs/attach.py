@@ -18,18 +18,19 @@ from twisted.python.failure import Failure
 
 from xtls.config.connectionfile import refuseWeakening
 from xtls.config.definitions import Layer, Side
-from xtls.config.locations import configDirectory
+from xtls.config.locations import certificateSearchPath, configDirectory
 from xtls.config.modes import requireTLS
 from xtls.config.portoptions import ALL_OPTIONS, PortOptions, resolveBoth
 from xtls.config.target import Target, parseTarget
-from xtls.endpoints.targets import endpointForTarget
 from xtls.errors import OptionError, PeerVerificationError
+from xtls.programs.acquaintance import Acquaintance, Asker, Declined, KeyChanged, acquaint
 from xtls.programs.commandline import PORT_PLACEHOLDER, SOURCE, CommandLine, Given, Word, wordsOf
 from xtls.programs.joining import Joined, JoinProtocol
 from xtls.programs.messages import say
-from xtls.programs.refusals import Invocation, explain
+from xtls.programs.refusals import Invocation, explain, explainChange
 from xtls.programs.running import ENDING, runCommand
 from xtls.programs.statuses import ExitStatus, statusOf
+from xtls.trust.knownhosts import KnownHosts
 from xtls.wire.addresses import addressName
 from xtls.wire.reasons import reasonOf
 
@@ -50,7 +51,8 @@ Joins standard input and output to a server; or opens a port here, each connecti
 own to the server; or opens a port and runs COMMAND, in whose arguments {port} stands for the port.
 
 TARGET is ssl://host:port/, wss://, ws:// or tcp:// likewise, the older ssl:host:port, the path of a Unix
-socket, or a connection file NAME.xpra.  ssl and wss servers are verified.
+socket, or a connection file NAME.xpra.  ssl and wss servers are verified; one that cannot be is refused, or
+on a terminal shown, to be accepted or not; xtls hosts is about those that were.
 
 """
 
@@ -177,7 +179,10 @@ def attach(attached: Attachment, reactor: Any) -> Deferred[int]:
 
     @return: fires with the exit status.
     """
-    return attachTo(attached, endpointForTarget(reactor, attached.target, attached.layer), reactor)
+    hosts = KnownHosts(configDirectory(), certificateSearchPath())
+    asker, target, layer = Asker(reactor), attached.target, attached.layer
+    endpoint = acquaint(asker, target, layer, hosts, verbose=attached.verbose)
+    return attachTo(attached, endpoint, reactor)
 
 
 def attachTo(attached: Attachment, endpoint: IStreamClientEndpoint, reactor: Any) -> Deferred[int]:
@@ -186,11 +191,24 @@ def attachTo(attached: Attachment, endpoint: IStreamClientEndpoint, reactor: Any
 
     @return: fires with the exit status.
     """
-    target, options = attached.target, attached.options
     if attached.verbose:
-        say(f"connecting to {target.describe()}")
+        say(f"connecting to {attached.target.describe()}")
     if not (attached.listen or attached.invocation.command):
         return _join(attached, endpoint, reactor)
+    if not isinstance(endpoint, Acquaintance):
+        return _serve(attached, endpoint, reactor)
+    # who is asked about the server is asked before there is anybody who waits for it
+    introducing: Deferred[Any] = endpoint.introduce()
+    return introducing.addCallbacks(lambda _: _serve(attached, endpoint, reactor), partial(_report, attached))
+
+
+def _serve(attached: Attachment, endpoint: IStreamClientEndpoint, reactor: Any) -> Deferred[int]:
+    """
+    Let a local port, or a program that uses one, have connections.
+
+    @return: fires with the exit status.
+    """
+    target, options = attached.target, attached.options
     # what only a local port needs takes a third of the time in which this command starts
     from xtls.programs.localport import ReportingEndpoint, forwardTo, runWithPort
 
@@ -287,7 +305,7 @@ def _report(attached: Attachment, failure: Failure) -> int:
     if isinstance(error, (CancelledError, ConnectingCancelledError)):
         return ExitStatus.INTERRUPTED
     if isinstance(error, PeerVerificationError):
-        say(explain(error.refusal, attached.invocation, configDirectory()))
+        say(_refusal(attached, error))
         return ExitStatus.CERTIFICATE_VERIFY_FAILED
     status = statusOf(error)
     problem = reasonOf(failure)
@@ -297,3 +315,21 @@ def _report(attached: Attachment, failure: Failure) -> int:
     if attached.verbose:
         say(failure.getTraceback())
     return ExitStatus.CONNECTION_FAILED
+
+
+def _refusal(attached: Attachment, error: PeerVerificationError) -> str:
+    """
+    Say why the server is refused.
+    """
+    target = attached.target
+    if isinstance(error, Declined):
+        return f"{target.describe()} was not accepted; nothing was sent to it"
+    if isinstance(error, KeyChanged):
+        if error.remembered is None:
+            return (
+                f"{target.describe()} is refused: it has another key than the one that was accepted just now."
+                " Somebody may be in between"
+            )
+        assert error.refusal.own is not None
+        return explainChange(target, error.refusal.own, error.remembered, error.forget)
+    return explain(error.refusal, attached.invocation, configDirectory())

@@ -14,21 +14,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from xtls.config.definitions import optionNamed
+from xtls.config.definitions import Layer, optionNamed
 from xtls.config.modes import Target, joinHostPort
 from xtls.config.options import TLSOptions, VerifyMode
-from xtls.config.portoptions import ALL_OPTIONS
+from xtls.config.portoptions import ALL_OPTIONS, resolveBoth
 from xtls.config.values import formatData
 from xtls.errors import CertificateFileError
 from xtls.programs.commandline import Given
 from xtls.programs.messages import thisCommand
-from xtls.trust.certificates import subjectAlternativeNames
+from xtls.trust.certificates import fingerprint, subjectAlternativeNames
 from xtls.trust.files import writePrivate
+from xtls.trust.knownhosts import RememberedHost
+from xtls.trust.particulars import isSelfSigned, issuerOf, names, subjectOf
+from xtls.trust.pins import parsePin, pinOf
+from xtls.trust.sentences import sentenceFor
 from xtls.trust.verification import Reason, Refusal
 
-__all__ = ["Invocation", "explain"]
+__all__ = ["ACCEPTABLE", "Invocation", "explain", "explainChange", "introduction", "trustIsSaid"]
 
 #: What other programs say too, so that it can be searched for.
 _WORDS: Final = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed"
@@ -38,6 +43,13 @@ _UNKNOWN: Final = frozenset((Reason.UNKNOWN_CA, Reason.SELF_SIGNED))
 
 #: Reasons for which another name would do.
 _MISNAMED: Final = frozenset((Reason.WRONG_NAME, Reason.NO_NAME, Reason.MALFORMED_NAME))
+
+#: Reasons for which the user may accept the server's key all the same: it stands for authority and name.
+ACCEPTABLE: Final = _UNKNOWN | _MISNAMED
+
+#: Options that say whom to believe; or else, that anybody is believed.
+_ANCHORS: Final = ("caCerts", "caData", "pin")
+_DECIDING: Final = (*_ANCHORS, "serverVerifyMode")
 
 #: Values of secret options that are not the secret itself, but say where it is.
 _POINTER: Final = re.compile("(file|env|fd):")
@@ -66,18 +78,18 @@ class Invocation:
     target: Target
     command: tuple[str, ...] = ()
 
-    def changed(self, **changes: str) -> str:
+    def changed(self, **changes: str | None) -> str:
         """
         The command line with other values for some options.
 
-        @param changes: by the attributes of L{TLSOptions}.
+        @param changes: by the attributes of L{TLSOptions}; L{None} for what is left out.
         """
         named = {optionNamed(TLSOptions, attribute).name: value for attribute, value in changes.items()}
         words = ["attach", self._targetText()]
         for name, values in self.given.values.items():
             if name not in named:
                 words += [self._word(name, value) for value in values]
-        words += [f"--{name}={value}" for name, value in named.items()]
+        words += [f"--{name}={value}" for name, value in named.items() if value is not None]
         if self.command:
             words += ["--", *self.command]
         return f"{thisCommand()} {shlex.join(words)}"
@@ -133,9 +145,16 @@ def _ways(refusal: Refusal, invocation: Invocation, directory: Path) -> list[tup
                 "or name the authority (CA) that signed it, if you have its certificate:",
                 invocation.changed(caCerts="CA.pem"),
             ),
+            *_accepting(refusal, invocation),
         ]
     elif refusal.reason in _MISNAMED and certificate is not None:
-        ways = _names(refusal, invocation)
+        ways = [*_names(refusal, invocation), *_accepting(refusal, invocation)]
+    elif refusal.reason is Reason.WRONG_KEY:
+        # whoever has pinned a key wants no other; they are not told how to want none
+        text = "ask its owner which key it has now, and if it is this one, name it:"
+        if _fingerprintPinned(refusal, invocation):
+            text = "what was named is the fingerprint of its certificate; the one of its key is:"
+        return _pins(refusal, invocation, text)
     else:
         ways = [(_REMEDIES.get(refusal.reason, _OTHER_REMEDY), "")]
     off = VerifyMode.NONE.value
@@ -146,6 +165,49 @@ def _ways(refusal: Refusal, invocation: Invocation, directory: Path) -> list[tup
         )
     )
     return ways
+
+
+def _accepting(refusal: Refusal, invocation: Invocation) -> list[tuple[str, str]]:
+    """
+    The ways on by the server's own key, which stands for the authority and the name.
+    """
+    ways = _pins(refusal, invocation, "or hold it to its key, which stays when the certificate is renewed:")
+    if not trustIsSaid(invocation.target.layer, invocation.given.layer(ALL_OPTIONS)):
+        ways.append(
+            ("or be shown it on a terminal, and have it remembered if you accept it:", invocation.changed())
+        )
+    return ways
+
+
+def _pins(refusal: Refusal, invocation: Invocation, text: str) -> list[tuple[str, str]]:
+    """
+    The way on that pins the server's key.
+    """
+    target = invocation.target
+    own = refusal.own or (None if refusal.depth else refusal.certificate)
+    if own is None or (target.trusted and trustIsSaid(target.layer)):
+        return []
+    try:
+        pin = pinOf(own)
+    except ValueError:
+        return []
+    return [(text, invocation.changed(caCerts=None, caData=None, checkHostname=None, pin=pin))]
+
+
+def _fingerprintPinned(refusal: Refusal, invocation: Invocation) -> bool:
+    """
+    Whether somebody has taken the fingerprint of the certificate for that of the key: they look alike.
+    """
+    tls, _ = resolveBoth(invocation.target.layer, invocation.given.layer(ALL_OPTIONS))
+    return refusal.own is not None and parsePin(fingerprint(refusal.own)) in tls.pin
+
+
+def trustIsSaid(*layers: Layer) -> bool:
+    """
+    Whether somebody has said whom to believe, or that anybody is believed.
+    """
+    tls, _ = resolveBoth(*layers)
+    return any(tls.given(attribute) for attribute in _DECIDING)
 
 
 def _names(refusal: Refusal, invocation: Invocation) -> list[tuple[str, str]]:
@@ -193,3 +255,53 @@ def explain(refusal: Refusal, invocation: Invocation, directory: Path) -> str:
         if command:
             lines.append(f"    {command}")
     return "\n".join(lines)
+
+
+def explainChange(target: Target, shown: x509.Certificate, remembered: RememberedHost, forget: str) -> str:
+    """
+    Say that a server has another key than the one that is remembered.
+
+    @param shown: the certificate that it has shown.
+    @param forget: the command that forgets what is remembered.
+    @return: several lines.
+    """
+    place = joinHostPort(remembered.host, remembered.port)
+    return "\n".join(
+        (
+            f"THE KEY OF {place} HAS CHANGED, and {target.describe()} is refused.",
+            f"{_WORDS}; nothing was sent to the server.",
+            "",
+            f"  remembered   {fingerprint(remembered.certificate)}",
+            f"               since {remembered.since:%Y-%m-%d %H:%M UTC}, in {remembered.path}",
+            f"  shown now    {fingerprint(shown)}",
+            "",
+            "Somebody may be in between, who would read and change everything. Or the server has a new key:",
+            "ask its owner, by another way than this one. If they name the fingerprint that is shown now,",
+            "forget the old one and attach again:",
+            f"    {forget}",
+        )
+    )
+
+
+def introduction(target: Target, refusal: Refusal, own: x509.Certificate) -> str:
+    """
+    What is known of a server that cannot be verified, for whoever may accept it.
+
+    @param own: its own certificate.
+    @return: several lines, ended.
+    """
+    begin, end = own.not_valid_before_utc, own.not_valid_after_utc
+    rows = {
+        "subject": subjectOf(own),
+        "issuer": "itself (self-signed)" if isSelfSigned(own) else issuerOf(own),
+        "names": ", ".join(names(own) or ()) or "none",
+        "valid": f"{begin:%Y-%m-%d} to {end:%Y-%m-%d}",
+        "fingerprint": fingerprint(own),
+        "key": pinOf(own),
+    }
+    return (
+        f"{target.describe()} cannot be verified: {sentenceFor(refusal, compared=False)}.\n"
+        "Nothing was sent to it. It has shown this certificate:\n\n"
+        + "".join(f"  {name:13}{text}\n" for name, text in rows.items())
+        + "\nIf its owner names the same fingerprint, it is the right server; if not, it may be anybody.\n"
+    )

@@ -75,7 +75,7 @@ class PortTests(CheckCase):
             self.assertEqual(value["kinds"]["attach"], "ok")
             self.assertEqual(value["kinds"]["wss"], "ok", value)
             self.assertNotIn("problem", value["kinds"].values())
-            self.assertLessEqual(value["connections"], 8)
+            self.assertLessEqual(value["connections"], 7)
         for mode in ("tcp", "ws"):
             value = self.check(f"{mode}://localhost:{numbers[mode]}/")
             self.assertEqual((value["kinds"]["not-encrypted"], value["kinds"]["tls"]), ("warning", "ok"))

@@ -86,6 +86,9 @@ What stands for a value:
 | `DATA` | hexadecimal, with or without `0x`; `base64:` or `b64:` and base64; or PEM text; in any lines |
 | `WHERE` | `file:PATH`, `env:NAME`, `fd:NUMBER`; or the secret itself, which lists of processes then show |
 | `NAMES` | names with commas between, with or without the prefix that Python gives them |
+| `RULE` | conditions with commas between, all of which must hold; see [client certificates](../howto/client-certificates.md) |
+| `NAME,...` | a host name, and options with commas between; see there |
+| `(...)` | the same value: parentheses around a value keep its commas together, as in an address |
 
 *For* says whether an option is for a client, a server, or both.
 Options called *repeatable* may be said several times.

@@ -44,6 +44,7 @@ from tests.support.faults import (
 )
 from tests.support.handshakes import GREETINGS, Handshake, saved
 from tests.support.logs import recordLogs
+from tests.support.people import person
 from xtls.config.options import Layer, TLSOptions, TLSVersion, TLSVersions, VerifyMode, resolve
 from xtls.errors import OptionError, PeerVerificationError
 from xtls.testing.authority import Authority
@@ -491,6 +492,31 @@ class VerifyFlagsTests(SynchronousTestCase):
         self.assertIs(self.reasonOf(pair, **chain), Reason.NO_REVOCATION_LIST)
         both = leaf + AUTHORITY.revocations().public_bytes(Encoding.PEM)
         self.assertIsNone(self.reasonOf(pair, **{**chain, "caData": AUTHORITY.pem + both}))
+
+    def test_named(self) -> None:
+        """
+        Lists that are named apart do as well as those among the CAs, for the server's certificate or for the
+        whole chain; read again, they say what they say then.
+        """
+        middle = AUTHORITY.intermediate()
+        pair = middle.issue(NAME)
+        leaf = saved(self, middle.revocations().public_bytes(Encoding.PEM))
+        root = saved(self, AUTHORITY.revocations(middle.certificate).public_bytes(Encoding.PEM))
+        chain = ("CRL_CHECK_CHAIN",)
+        self.assertIsNone(self.reasonOf(pair, crl=(leaf,)))
+        self.assertIsNone(self.reasonOf(pair, crl=(leaf, root)))
+        self.assertIs(self.reasonOf(pair, crl=(root,)), Reason.NO_REVOCATION_LIST)
+        self.assertIs(self.reasonOf(pair, crl=(leaf,), verifyFlags=chain), Reason.NO_REVOCATION_LIST)
+        self.assertIs(self.reasonOf(pair, crl=(leaf, root), verifyFlags=chain), Reason.REVOKED)
+        one = client(crl=(leaf,))
+        self.assertIn(leaf, one.files)
+        with open(leaf, "wb") as opened:
+            opened.write(middle.revocations(pair.certificate).public_bytes(Encoding.PEM))
+        self.assertTrue(handshake(one, server(self, pair)).complete)
+        one.reload()
+        refusal = refusalOf(handshake(one, server(self, pair)).client.connection)
+        assert refusal is not None
+        self.assertIs(refusal.reason, Reason.REVOKED)
 
     def test_noRevocationList(self) -> None:
         """
@@ -1188,6 +1214,30 @@ class StockTransportTests(StockTestCase):
                 self.assertEqual((here.received, there.received), (b"", b""))
                 assert isinstance(here.lost.value, SSL.Error)
                 self.assertIn("alert", here.lost.value.args[0][-1][-1])
+
+    def test_rules(self) -> None:
+        """
+        Rules hold, for whichever name is asked, and a client that none lets in gets an alert and no octet.
+        """
+        pairs = {name: saved(self, person(AUTHORITY, f"CN={name}")) for name in ("alice", "bob")}
+        said = Layer("test", {"ssl-allow": "CN=alice", "ssl-sni": "b.test,ssl-allow=CN=bob"})
+        named = resolve(TLSOptions, said)
+        other = server(
+            self, AUTHORITY.issue("a.test", "b.test"), caData=AUTHORITY.pem, allow=named.allow, sni=named.sni
+        )
+        for version in (TLS1_2, TLS1_3):
+            for host, good in (("a.test", "alice"), ("b.test", "bob")):
+                for name, path in pairs.items():
+                    here, there = self.connect(client(host, protocol=version, cert=(path,)), other)
+                    if name == good:
+                        self.assertEqual(there.received, GREETINGS["client"])
+                        continue
+                    assert here.lost is not None and there.lost is not None
+                    assert isinstance(there.lost.value, PeerVerificationError)
+                    self.assertIs(there.lost.value.refusal.reason, Reason.NOT_ALLOWED)
+                    self.assertEqual((here.received, there.received), (b"", b""))
+                    assert isinstance(here.lost.value, SSL.Error)
+                    self.assertIn("alert", here.lost.value.args[0][-1][-1])
 
     def test_systemAuthorities(self) -> None:
         """

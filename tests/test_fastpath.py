@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.identity import authorityFile, serverFile
 from tests.support.pairs import Scene
+from xtls.config.definitions import Layer, resolve
 from xtls.config.modes import Mode
 from xtls.config.options import TLSOptions, VerifyMode
 from xtls.config.portoptions import PortOptions, SSLSwitch
@@ -91,12 +92,16 @@ class FastPathTests(SynchronousTestCase):
 
     def test_certificatesOfClients(self) -> None:
         """
-        Where clients are asked for certificates, the general way sees to it.
+        Where clients are asked for certificates, be it under one name, the general way sees to it.
         """
         for mode in (None, VerifyMode.OPTIONAL, VerifyMode.REQUIRED):
             asking = self.creator(caCerts=authorityFile(self), clientVerifyMode=mode)
             self.assertIsNone(self.of(tls=asking))
         self.assertIsInstance(self.of(tls=self.creator()), FastPath)
+        for said, fast in (("required", False), ("optional", False), ("none", True)):
+            text = f"b.test,ssl-ca-certs={authorityFile(self)},ssl-client-verify-mode={said}"
+            named = resolve(TLSOptions, Layer("test", {"ssl-sni": text})).sni
+            self.assertIs(self.of(tls=self.creator(sni=named)) is not None, fast)
 
     def test_otherCreators(self) -> None:
         """

@@ -9,6 +9,7 @@ from typing import Any
 from cryptography import x509
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.support.making import unnamed
 from tests.support.people import nameOf, person
 from xtls.testing.authority import Authority
 from xtls.trust.certificates import fingerprint
@@ -86,6 +87,7 @@ class IdentityTests(SynchronousTestCase):
         self.assertRaises(ValueError, Identity.of, bad)
         strange = person(AUTHORITY, "CN=a", san=b"\x30\x02\xa3\x00").certificate  # an x400Address
         self.assertRaises(ValueError, Identity.of, strange)
+        self.assertRaises(ValueError, Identity.of, unnamed())
 
     def test_described(self) -> None:
         """

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from OpenSSL import SSL
 from twisted.internet.task import Clock
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.trial.unittest import SynchronousTestCase
@@ -153,6 +154,24 @@ class IdentityOfTests(SynchronousTestCase):
             self.assertIs(found is not None, known)
         self.connect(clientConnections(), self.server(VerifyMode.NONE), client, Recorder())
         self.assertIn("server.test", identityOf(client.transport).dnsNames)  # type: ignore[union-attr]
+
+    def test_unreadable(self) -> None:
+        """
+        Of whose certificate it cannot be read whom it is for, that is not known.
+        """
+        path = saved(self, authority().issue(san=b"no DER", commonName="x"))
+        creator = ServerConnectionCreator.fromOptions(TLSOptions(cert=(path,)))
+        context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+        context.set_verify(SSL.VERIFY_PEER, lambda *found: True)
+
+        class Careless:
+            def clientConnectionForTLS(self, protocol: object) -> SSL.Connection:
+                return SSL.Connection(context, None)
+
+        client = Recorder()
+        self.connect(Careless(), creator, client, Recorder())
+        self.assertEqual(client.made, 1)
+        self.assertIsNone(identityOf(client.transport))
 
     def test_noTLS(self) -> None:
         """

@@ -51,7 +51,7 @@ _MEANINGS: Final[tuple[tuple[str, str], ...]] = (
     (
         # what OpenSSL sends for a refusal that is not its own, as by a rule
         "alert internal error",
-        "the peer does not say why it does not go on: perhaps it does not let in the certificate that was sent",
+        "the peer goes no further and does not say why: perhaps it does not let in the certificate sent",
     ),
     ("alert access denied", "the peer refused access"),
     ("alert unrecognized name", "the peer knows no such server name"),

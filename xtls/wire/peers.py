@@ -19,8 +19,8 @@ def identityOf(transport: Any) -> Identity | None:
 
     @param transport: what a protocol is connected to: TLS, ours or Twisted's own, or a layer above it, such
         as a WebSocket.
-    @return: L{None} where the peer has shown no certificate, where none was asked for or verified, where
-        there is no TLS, and as long as the handshake is not complete.
+    @return: L{None} where the peer has shown no certificate, where none was asked for or verified, where it
+        cannot be read whom it is for, where there is no TLS, and as long as the handshake is not complete.
     """
     handle = getattr(transport, "getHandle", None)
     connection = handle() if handle is not None else None
@@ -28,5 +28,9 @@ def identityOf(transport: Any) -> Identity | None:
         return None
     if not connection.get_verify_mode() & SSL.VERIFY_PEER or connection.get_peer_finished() is None:
         return None
-    certificate = connection.get_peer_certificate(as_cryptography=True)
-    return None if certificate is None else Identity.of(certificate)
+    try:
+        certificate = connection.get_peer_certificate(as_cryptography=True)
+        return None if certificate is None else Identity.of(certificate)
+    except Exception:
+        # servers of ours refuse such a certificate; of others that do not, it is not known who it is
+        return None

@@ -408,6 +408,17 @@ class FailingTests(ReloaderCase):
             ],
         )
 
+    def test_dates(self) -> None:
+        """
+        Nor does a certificate whose dates cannot be read.
+        """
+        reloader = self.begun(self.one)
+        self.one.wrong = lambda: setattr(self.one, "certificates", (None,))
+        reloader.ask()
+        self.assertTrue(self.after(reloader, 0))
+        self.assertEqual(len(self.flushLoggedErrors()), 1)
+        self.assertEqual(reloader.sources[0].expiries, ())
+
     def test_bug(self) -> None:
         """
         Nor does a mistake of ours, which is tried again later.

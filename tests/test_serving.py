@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.logs import recordLogs
 from xtls.programs.reloading import Reloader
-from xtls.programs.serving import Upkeep, heed, settle, tellStatus
+from xtls.programs.serving import Terminal, Upkeep, heed, settle, tellStatus
 from xtls.programs.tally import Board
 from xtls.trust.anchors import TrustAnchors
 
@@ -40,6 +40,14 @@ class _Reactor(Clock):
     """
     A reactor that calls what handlers of signals ask for.
     """
+
+    stopped = False
+
+    def stop(self) -> None:
+        """
+        Stop.
+        """
+        self.stopped = True
 
     def callFromThread(self, call: Any) -> None:
         """
@@ -118,6 +126,37 @@ class _Creator:
         self.reads += 1
 
 
+class TerminalTests(SynchronousTestCase):
+    """
+    L{Terminal}.
+    """
+
+    def setUp(self) -> None:
+        self.addCleanup(signal.signal, signal.SIGHUP, signal.getsignal(signal.SIGHUP))
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        self.tty = Path(self.mktemp())
+        self.tty.touch()
+
+    def test_closed(self) -> None:
+        """
+        It is closed when it was there and is not any more, and only once.
+        """
+        terminal = Terminal(str(self.tty))
+        self.assertFalse(terminal.closed())
+        self.tty.unlink()
+        self.assertEqual((terminal.closed(), terminal.closed(), terminal.there), (True, False, False))
+
+    def test_none(self) -> None:
+        """
+        Where there is none, none is closed; nor where this is to be ignored, as by C{nohup}.
+        """
+        terminals = [Terminal("/nowhere")]
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        terminals.append(Terminal(str(self.tty)))
+        self.tty.unlink()
+        self.assertEqual([(each.there, each.closed()) for each in terminals], [(False, False)] * 2)
+
+
 class UpkeepTests(SynchronousTestCase):
     """
     L{Upkeep}.
@@ -129,13 +168,14 @@ class UpkeepTests(SynchronousTestCase):
         self.file.write_bytes(b"one")
         self.reactor = _Reactor()
         self.creator = _Creator(self.file)
+        self.terminal = Terminal("/nowhere")
 
     def begin(self, *creators: tuple[str, _Creator], interval: float = 10) -> None:
         """
         Begin.
         """
         reloader = Reloader(creators, interval)
-        Upkeep(self.reactor, reloader, self.reactor.seconds).begin()
+        Upkeep(self.reactor, reloader, self.reactor.seconds, self.terminal).begin()
         self.creator.reads = 0
 
     def test_files(self) -> None:
@@ -165,6 +205,34 @@ class UpkeepTests(SynchronousTestCase):
         self.reactor.pump([1] * 30)
         self.assertEqual(self.creator.reads, 2)
 
+    def test_terminalClosed(self) -> None:
+        """
+        When the terminal is closed, in whose foreground the process is, that is the end; also without TLS.
+        """
+        tty = Path(self.mktemp())
+        tty.touch()
+        self.terminal = Terminal(str(tty))
+        self.begin()
+        self.reactor.pump([Terminal.INTERVAL] * 3)
+        tty.unlink()
+        signal.raise_signal(signal.SIGHUP)
+        self.reactor.advance(0)
+        self.assertTrue(self.reactor.stopped)
+
+    def test_background(self) -> None:
+        """
+        Who was put into the background before stays, and reads again when told to.
+        """
+        tty = Path(self.mktemp())
+        tty.touch()
+        self.terminal = Terminal(str(tty))
+        self.begin(("one", self.creator), interval=0)
+        tty.unlink()
+        self.reactor.advance(Terminal.INTERVAL)
+        signal.raise_signal(signal.SIGHUP)
+        self.reactor.advance(0)
+        self.assertEqual((self.reactor.stopped, self.creator.reads), (False, 1))
+
     def test_early(self) -> None:
         """
         Who sends it before everything runs is not forgotten, and ends nothing.
@@ -173,7 +241,7 @@ class UpkeepTests(SynchronousTestCase):
         heed(reloader)
         signal.raise_signal(signal.SIGHUP)
         self.creator.reads = 0
-        Upkeep(self.reactor, reloader, self.reactor.seconds).begin()
+        Upkeep(self.reactor, reloader, self.reactor.seconds, self.terminal).begin()
         self.assertEqual(self.creator.reads, 1)
 
     def test_nothing(self) -> None:

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 from twisted.internet.error import ReactorNotRunning
@@ -21,6 +22,7 @@ from zope.interface.verify import verifyObject
 from xtls.errors import OptionError
 from xtls.programs import workers
 from xtls.programs.reloading import Reloader
+from xtls.programs.serving import CLOSED, Terminal
 from xtls.programs.supervision import ATTEMPTS, PATIENCE, SETTLED
 from xtls.programs.tally import Tally
 from xtls.programs.workers import Workers
@@ -278,6 +280,7 @@ class WorkersCase(SynchronousTestCase):
         self.problems: list[str] = []
         self.loops = 0
         self.creator = _Creator()
+        self.terminal = Terminal("/nowhere")
         self.workers = self.make(Reloader([]))
         self.events: list[Any] = []
         observer = cast(ILogObserver, self.events.append)
@@ -288,7 +291,7 @@ class WorkersCase(SynchronousTestCase):
         """
         Make two workers.
         """
-        made = Workers(2, self.reactor, self, reloader, self.problems.append)
+        made = Workers(2, self.reactor, self, reloader, self.terminal, self.problems.append)
         made.clock = lambda: self.now
         made.system = cast(Any, self.system)
         made.signals = cast(Any, self.signals)
@@ -532,6 +535,25 @@ class ParentTests(WorkersCase):
         self.assertEqual(told[-2:], [(pid, signal.SIGHUP) for pid in again[:2]])
         self.assertEqual((self.creator.reads, len(self.system.children)), (9, most + 2))
         self.assertIn(workers._NO_ROOM, self.logged())
+
+    def test_terminalClosed(self) -> None:
+        """
+        When the terminal is closed, in whose foreground all this is, that is the end; and nothing is read.
+        """
+        path = self.mktemp()
+        Path(path).touch()
+        self.terminal = Terminal(path)
+        self.workers = self.make(Reloader([("bind-tcp=1", self.creator)]))
+
+        def close() -> list[int]:
+            Path(path).unlink()
+            return [signal.SIGHUP]
+
+        self.turns(list, close)
+        self.workers(self.loop)
+        self.assertEqual(self.signals.waits[0], Terminal.INTERVAL)
+        self.assertIn(CLOSED, self.logged())
+        self.assertEqual((self.creator.reads, self.reactor.endedBy), (0, signal.SIGHUP))
 
     def test_reloadedInTheEnd(self) -> None:
         """

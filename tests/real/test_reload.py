@@ -9,11 +9,13 @@ import re
 import signal
 import socket
 import ssl
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, Any, cast
 
 from cryptography import x509
 from twisted.trial.unittest import SynchronousTestCase
@@ -27,6 +29,13 @@ from xtls.trust.files import writePrivate
 AUTHORITY = Authority()
 
 BIND = "--bind-tcp=127.0.0.1:0"
+
+#: Makes its standard input the terminal of the process, and then is another program.
+FOREGROUND = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 
 #: How many clients connect at a time, each as often as it can.
 CLIENTS = 3
@@ -465,6 +474,57 @@ class SignalTests(ReloadCase):
         for each in stay:
             each.close()
         self.assertTrue(eventually(lambda: sum(map(alive, pids)) <= 2), port.log)
+
+
+class TerminalTests(ReloadCase):
+    """
+    A port that was started by hand.
+    """
+
+    def foreground(self, *options: str, first: Sequence[str] = ()) -> tuple[Program, IO[bytes]]:
+        """
+        Start a port in the foreground of a terminal.
+
+        @param first: what starts it.
+        @return: it, and the terminal.
+        """
+        Editor(self.folder).put(parts(issued()))
+        ours, its = os.openpty()
+        terminal: IO[bytes] = os.fdopen(ours, "rb", 0)
+        self.addCleanup(terminal.close)
+        words = [*first, "twistd", "-n", "--pidfile=", "xtls", BIND, *self.options(), *options]
+        with open(its, "rb") as stdin:
+            command = [sys.executable, "-c", FOREGROUND, *words]
+            port = Program(self, command, self.top, stdin=cast(Any, stdin))
+        port.waitFor("xtls serves with 2 workers" if options else "xtls listening")
+        time.sleep(0.5)
+        return port, terminal
+
+    def test_closed(self) -> None:
+        """
+        When the terminal is closed it ends, as programs do; with workers too.
+        """
+        for options in ((), ("--workers=2",)):
+            port, terminal = self.foreground(*options)
+            os.kill(port.process.pid, signal.SIGHUP)
+            port.waitFor("has read its certificates again")
+            self.assertIsNone(port.process.poll())
+            terminal.close()
+            port.waitFor("the terminal is closed, in whose foreground this was: ending")
+            self.assertIn(port.wait(), (0, -signal.SIGHUP))
+            self.assertNotIn("Traceback", port.log)
+
+    def test_nohup(self) -> None:
+        """
+        Whoever says that it is to stay when the terminal is closed has it stay; and what is new is read then
+        as ever.
+        """
+        port, terminal = self.foreground(first=["nohup"])
+        terminal.close()
+        port.waitFor("has read its certificates again")
+        self.assertIsNone(port.process.poll())
+        os.kill(port.process.pid, signal.SIGTERM)
+        port.wait()
 
 
 class PrivilegesTests(ReloadCase):

@@ -111,10 +111,10 @@ class Source:
         try:
             with _within(self._directory):
                 self._creator.reload()
-                self._understand()
         except Exception as e:  # whatever it is, it must not end the service
             problem = str(e) if isinstance(e, XTLSError) else f"{type(e).__name__}: {e}"
             return problem + (_BARRED if barred(seen) else "")
+        self._understand()
         return ""
 
     def failed(self, problem: str, *, asked: bool) -> None:
@@ -150,7 +150,12 @@ class Source:
         """
         Find out when what it has runs out.
         """
-        self.expiries: tuple[Expiry, ...] = expiries(self._creator)
+        self.expiries: tuple[Expiry, ...] = ()
+        try:
+            self.expiries = expiries(self._creator)
+        except Exception:
+            # a certificate that nobody can read the dates of is shown all the same
+            _log.failure("when the certificates of {name} expire is not known", name=self.name)
 
 
 _BARRED: Final = "; the user that this process runs as must be let read it"

@@ -45,7 +45,7 @@ from xtls.programs.serviceoptions import (
     plan,
     serviceCommandLine,
 )
-from xtls.programs.serving import Upkeep, heed, settle, tellStatus
+from xtls.programs.serving import Terminal, Upkeep, heed, settle, tellStatus
 from xtls.sessions.forward import ForwardFactory
 from xtls.trust.keypairs import AUTOMATIC
 from xtls.trust.ownrenewal import renewDefault
@@ -161,7 +161,8 @@ def makeService(options: Options, reactor: Any = None) -> PortService:
     reloader = Reloader(creators, planned.reloadInterval)
     reloader.renew = renew
     service.starting = lambda: heed(reloader)
-    service.started = lambda: _started(reactor, planned.workers, service, reloader)
+    terminal = Terminal()
+    service.started = lambda: _started(reactor, planned.workers, service, reloader, terminal)
     return service
 
 
@@ -203,7 +204,9 @@ def _requireForking(reactor: Any) -> None:
         raise OptionError(WORKERS, SOURCE, f"{problem}, or twistd's --reactor")
 
 
-def _started(reactor: Any, workers: int, service: PortService, reloader: Reloader) -> None:
+def _started(
+    reactor: Any, workers: int, service: PortService, reloader: Reloader, terminal: Terminal
+) -> None:
     """
     Everything listens, privileges are gone, and the reactor is about to run.
     """
@@ -211,11 +214,11 @@ def _started(reactor: Any, workers: int, service: PortService, reloader: Reloade
     quicken(globalLogPublisher)
     if workers == 1:
         tellStatus(reactor, service.tally, time.monotonic, reloader.status)
-        Upkeep(reactor, reloader, time.monotonic).begin()
+        Upkeep(reactor, reloader, time.monotonic, terminal).begin()
         return
     from xtls.programs.workers import Workers
 
-    reactor.runWithin(Workers(workers, reactor, service, reloader, _endBadly))
+    reactor.runWithin(Workers(workers, reactor, service, reloader, terminal, _endBadly))
 
 
 def _endBadly(problem: str) -> None:

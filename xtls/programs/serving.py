@@ -5,6 +5,7 @@ What a process does once, when everything listens and the reactor is about to ru
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from collections.abc import Callable
 from types import FrameType
@@ -17,12 +18,15 @@ from xtls.programs.reloading import Reloader
 from xtls.programs.supervision import statusLine
 from xtls.programs.tally import Tally
 
-__all__ = ["Upkeep", "heed", "settle", "tellStatus"]
+__all__ = ["Terminal", "Upkeep", "heed", "settle", "tellStatus"]
 
 _log = Logger()
 
 #: How many more objects there must be before the collector looks for cycles, and how rarely it looks further.
 _THRESHOLDS: Final = (10000, 20, 100)
+
+#: What is said when all ends since the terminal does.
+CLOSED: Final = "the terminal is closed, in whose foreground this was: ending"
 
 
 def settle() -> None:
@@ -57,6 +61,51 @@ def tellStatus(
         signal.signal(signal.SIGUSR2, handle)
 
 
+class Terminal:
+    """
+    The terminal in which a process was started, which C{SIGHUP} tells of when it is closed: then a process in
+    its foreground should end.  One that has gone into the background stays when its terminal is closed, and
+    whoever sends the signal later means something else.
+
+    @ivar there: whether there is one, as far as is known; where the signal was to be ignored, there is none.
+    """
+
+    #: How often to look whether it is still there, in seconds.
+    INTERVAL: Final = 10.0
+
+    def __init__(self, path: str = "/dev/tty") -> None:
+        """
+        @param path: what leads every process to its terminal, as long as there is one.
+        """
+        self._path = path
+        self.there = signal.getsignal(getattr(signal, "SIGHUP", signal.SIGTERM)) != signal.SIG_IGN
+        self.look()
+
+    def look(self) -> None:
+        """
+        See whether it is there.
+        """
+        self.there = self.there and self._isThere()
+
+    def closed(self) -> bool:
+        """
+        Whether it was closed since it was looked at.
+        """
+        before = self.there
+        self.look()
+        return before and not self.there
+
+    def _isThere(self) -> bool:
+        """
+        Whether it can be opened.
+        """
+        try:
+            os.close(os.open(self._path, os.O_RDWR | getattr(os, "O_NOCTTY", 0)))
+        except OSError:
+            return False
+        return True
+
+
 def heed(reloader: Reloader) -> None:
     """
     From now on, C{SIGHUP} does not end the process, though nothing is read again before that runs.
@@ -74,13 +123,17 @@ class Upkeep:
     Has certificates read again in a process that has no workers: when files have changed, and at C{SIGHUP}.
     """
 
-    def __init__(self, reactor: Any, reloader: Reloader, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, reactor: Any, reloader: Reloader, clock: Callable[[], float], terminal: Terminal
+    ) -> None:
         """
         @param clock: any that goes forward.
+        @param terminal: that of the process.
         """
         self._reactor = reactor
         self._reloader = reloader
         self._clock = clock
+        self._terminal = terminal
         self._next: IDelayedCall | None = None
 
     def begin(self) -> None:
@@ -89,6 +142,7 @@ class Upkeep:
         """
         if hasattr(signal, "SIGHUP"):
             signal.signal(signal.SIGHUP, self._handle)
+        self._terminal.look()
         self._reloader.begin(self._clock())
         self._wait()
 
@@ -100,8 +154,12 @@ class Upkeep:
 
     def _asked(self) -> None:
         """
-        Everything is to be read again.
+        Everything is to be read again; unless it is the terminal that says good-bye.
         """
+        if self._terminal.closed():
+            _log.info(CLOSED)
+            self._reactor.stop()
+            return
         self._reloader.ask()
         if self._next is not None:
             self._next.cancel()
@@ -112,6 +170,7 @@ class Upkeep:
         Do what is due, and come back when more is.
         """
         self._next = None
+        self._terminal.look()
         self._reloader.turn(self._clock())
         self._wait()
 
@@ -119,6 +178,7 @@ class Upkeep:
         """
         Come back when something is due.
         """
-        wait = self._reloader.wait(self._clock())
+        waits = [self._reloader.wait(self._clock()), Terminal.INTERVAL if self._terminal.there else None]
+        wait = min((each for each in waits if each is not None), default=None)
         if wait is not None:
             self._next = self._reactor.callLater(wait, self._turn)

@@ -38,6 +38,7 @@ from zope.interface import implementer
 from xtls.programs.processes import Processes, Signals
 from xtls.programs.relaying import Receiver, Sender, sendTo
 from xtls.programs.reloading import Reloader
+from xtls.programs.serving import CLOSED, Terminal
 from xtls.programs.supervision import ATTEMPTS, SETTLED, Life, Supervision, howEnded
 from xtls.programs.tally import Board, Tally
 
@@ -89,18 +90,21 @@ class Workers:
         reactor: Any,
         service: Shared,
         reloader: Reloader,
+        terminal: Terminal,
         gaveUp: Callable[[str], object],
     ) -> None:
         """
         @param count: how many.
         @param reactor: of our own kind; everything listens already when it is run.
         @param reloader: has certificates read again.
+        @param terminal: that of the process.
         @param gaveUp: called with a sentence when no worker stays alive, before all ends.
         """
         self._count = count
         self._reactor = reactor
         self._service = service
         self._reloader = reloader
+        self._terminal = terminal
         self._gaveUp = gaveUp
         # what tests have their own of
         self.clock: Callable[[], float] = time.monotonic
@@ -121,6 +125,7 @@ class Workers:
         """
         supervision = self._supervision = Supervision(self._count, self.clock())
         self._lifeline = self.system.pipe()
+        self._terminal.look()
         self._reloader.begin(self.clock())
         self.signals.begin()
         try:
@@ -209,14 +214,17 @@ class Workers:
         """
         waits = [self._supervision.wait(now)]
         if not self._supervision.stopping:
-            waits.append(self._reloader.wait(now))
+            waits += [self._reloader.wait(now), Terminal.INTERVAL if self._terminal.there else None]
         return min((each for each in waits if each is not None), default=None)
 
     def _signalled(self, number: int) -> None:
         """
         A signal has come.
         """
-        if number in _ENDING:
+        closed = number == signal.SIGHUP and self._terminal.closed()
+        if closed:
+            _log.info(CLOSED)
+        if closed or number in _ENDING:
             again = self._supervision.stopping
             self._endedBy = self._endedBy or number
             for life in self._supervision.stop(self.clock()):
@@ -231,6 +239,7 @@ class Workers:
         """
         Read again what is to be read again, and have new workers take the places of those that have the old.
         """
+        self._terminal.look()
         if self._supervision.stopping:
             return
         room = len(self._supervision.lives) <= self._count * (_GENERATIONS - 1)

@@ -345,8 +345,10 @@ class AtOnceTests(CertCase):
         """
         variables = environment(self.folder)
         command = [find("xtls"), "cert", "ca", "--ca=another"]
+        silent = subprocess.DEVNULL
         running = [
-            subprocess.Popen(command, cwd=self.folder, env=variables, stdout=subprocess.DEVNULL) for _ in "ab"
+            subprocess.Popen(command, cwd=self.folder, env=variables, stdout=silent, stderr=silent)
+            for _ in "ab"
         ]
         self.assertEqual(sorted(each.wait(DEADLINE) for each in running), [0, 2])
         self.cert("server", "a.test", "--ca=another")

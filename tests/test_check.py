@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import shlex
 import sys
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.identity import authorityFile
+from tests.support.identity import authorityFile, serverPair
 from tests.support.memory import WiredReactor
 from tests.support.wiredway import WiredWay
 from tests.support.wires import Recorder
@@ -26,6 +27,8 @@ from xtls.programs import check
 from xtls.programs.check import Check, checked
 from xtls.programs.statuses import ExitStatus
 from xtls.trust.findings import Found, Grade, Topic
+from xtls.trust.knownhosts import KnownHosts
+from xtls.trust.pins import pinOf
 
 TARGET = "ssl://localhost:10000/"
 
@@ -91,6 +94,20 @@ class CheckedTests(SynchronousTestCase):
         path.write_text("mode=ssl\nhost=h\nport=1\n")
         self.assertEqual(parsed(str(path)).target.host, "h")
 
+    def test_remembered(self) -> None:
+        """
+        What is remembered of a server is demanded of it, unless the user says here whom to believe.
+        """
+        hosts = KnownHosts(Path(self.mktemp()))
+        hosts.remember("localhost", 10000, serverPair().certificate)
+        for words, pins in (
+            ([TARGET], (pinOf(serverPair().certificate),)),
+            (["wss://localhost:10001/"], ()),
+            (["ws://localhost:10000/"], ()),
+            ([TARGET, "--ssl-ca-certs=x.pem"], ()),
+        ):
+            self.assertEqual(checked(check._LINE.parse(words), hosts).tls.pin, pins)
+
 
 class CommandTests(SynchronousTestCase):
     """
@@ -137,6 +154,9 @@ class RunTests(SynchronousTestCase):
     """
     L{check.run} and L{check.check}.
     """
+
+    def setUp(self) -> None:
+        self.patch(os, "environ", {**os.environ, "HOME": self.mktemp(), "XDG_CONFIG_HOME": self.mktemp()})
 
     def run_(
         self, *words: str, output: io.StringIO | None = None, environ: dict[str, str] | None = None

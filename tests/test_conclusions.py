@@ -14,7 +14,7 @@ from tests.test_findings import GOOD
 from xtls.config.definitions import Layer, resolve
 from xtls.config.options import TLSOptions, VerifyMode
 from xtls.config.target import parseTarget
-from xtls.programs.conclusions import findings, statusFor
+from xtls.programs.conclusions import REMEMBERED, findings, statusFor
 from xtls.programs.portfindings import HTTPAnswer, Reach, Speech
 from xtls.programs.statuses import ExitStatus
 from xtls.programs.steps import Attached, Notes
@@ -136,6 +136,15 @@ class AttachTests(SynchronousTestCase):
             self.assertIn(f"{words}, as {name} says (somewhere)", given.sentence)
             self.assertEqual(given.remedy, f"leave {name} out")
         self.assertIs(VerifyMode("none"), VerifyMode.NONE)
+
+    def test_pinned(self) -> None:
+        """
+        A server is known by its key, which was said, or is remembered.
+        """
+        for source, words in (("command line", "pinned"), (REMEMBERED, "remembered")):
+            tls = resolve(TLSOptions, Layer(source, {"ssl-pin": (pinOf(CERTIFICATE),)}))
+            given = self.attach(Attached(), TARGET, tls)
+            self.assertEqual((given.grade, words in given.sentence), (Grade.OK, True))
 
     def test_fails(self) -> None:
         """

@@ -111,7 +111,7 @@ class ExaminingTestCase(SynchronousTestCase):
         layer = Layer("test", values)
         self.way = WiredWay(self.reactor, server, most)
         options = resolveBoth(parsed.layer, layer)
-        return Examiner(self.reactor, parsed, layer, options, deadline, self.way)
+        return Examiner(self.reactor, parsed, [layer], options, deadline, self.way)
 
     def examine(self, target: str, server: Any, most: int = 100, deadline: float = 60, **said: Any) -> Notes:
         """
@@ -367,7 +367,7 @@ class WayTests(ExaminingTestCase):
         """
         parsed = parseTarget(target)
         options = resolveBoth(parsed.layer)
-        examiner = Examiner(self.reactor, parsed, Layer("test"), options, 60)
+        examiner = Examiner(self.reactor, parsed, (), options, 60)
         return examiner, Deferred.fromCoroutine(examiner.examine())
 
     def test_unix(self) -> None:

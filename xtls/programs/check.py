@@ -18,20 +18,22 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 
 from xtls.config.connectionfile import refuseWeakening, withoutAnchors
 from xtls.config.definitions import Layer, Side
+from xtls.config.locations import certificateSearchPath, configDirectory
 from xtls.config.modes import MODES, Target, requireTLS
-from xtls.config.options import TLSOptions
+from xtls.config.options import TLSOptions, optionNamed
 from xtls.config.portoptions import ALL_OPTIONS, PortOptions, resolveBoth
 from xtls.config.target import parseTarget
 from xtls.config.values import parseSeconds
 from xtls.errors import OptionError
 from xtls.programs.checkreport import Report
 from xtls.programs.commandline import SOURCE, CommandLine, Given, Word, wordsOf
-from xtls.programs.conclusions import findings, statusFor
+from xtls.programs.conclusions import REMEMBERED, findings, statusFor
 from xtls.programs.examining import Examiner
-from xtls.programs.refusals import Invocation
+from xtls.programs.refusals import Invocation, trustIsSaid
 from xtls.programs.running import runCommand
 from xtls.programs.statuses import ExitStatus
 from xtls.trust.findings import Found
+from xtls.trust.knownhosts import KnownHosts
 
 __all__ = ["Check", "check", "checked", "run"]
 
@@ -88,14 +90,15 @@ class Check:
     """
     What is to be checked.
 
-    @ivar layer: the options of the command line.
+    @ivar layers: the options besides those of the target: what is remembered of the server, and those of the
+        command line.
     @ivar tls: what the target and the command line say of TLS; C{options}: of deadlines.
     @ivar deadline: how long everything may take, in seconds.
     @ivar given: the command line.
     """
 
     target: Target
-    layer: Layer
+    layers: tuple[Layer, ...]
     tls: TLSOptions
     options: PortOptions
     deadline: float
@@ -126,10 +129,19 @@ def _aboutTLS(name: str) -> bool:
     return name.startswith(TLSOptions.PREFIX)
 
 
-def checked(given: Given) -> Check:
+def _remembered(target: Target, tls: TLSOptions, hosts: KnownHosts) -> Layer:
+    """
+    What is remembered of a server, which C{xtls attach} demands of it.
+    """
+    host = hosts.find(tls.serverHostname or target.host, target.port)
+    return Layer(REMEMBERED, {optionNamed(TLSOptions, "pin").name: (host.pin,)} if host is not None else {})
+
+
+def checked(given: Given, hosts: KnownHosts | None = None) -> Check:
     """
     Read what the command line asks for.
 
+    @param hosts: the servers that are remembered; by default, those of the user.
     @raise OptionError: for whatever cannot be used.
     """
     if not given.arguments:
@@ -148,11 +160,15 @@ def checked(given: Given) -> Check:
     if not target.mode.secure:
         requireTLS(layer, target.mode, "say ssl:// or wss:// in place of it, or leave the option out")
     theirs = target.layer
+    layers: tuple[Layer, ...] = (layer,)
     if not target.trusted:
         refuseWeakening(theirs, layer)
         theirs = withoutAnchors(theirs, layer)
-    tls, options = resolveBoth(theirs, layer)
-    return Check(target, layer, tls, options, deadline, given)
+    if target.mode.secure and not trustIsSaid(theirs, layer):
+        known = hosts or KnownHosts(configDirectory(), certificateSearchPath())
+        layers = (_remembered(target, resolveBoth(theirs, layer)[0], known), layer)
+    tls, options = resolveBoth(theirs, *layers)
+    return Check(target, layers, tls, options, deadline, given)
 
 
 def run(arguments: Sequence[str], runner: Callable[..., int] = runCommand) -> int:
@@ -185,7 +201,7 @@ def check(
     @return: fires with the exit status.
     """
     examiner = Examiner(
-        reactor, asked.target, asked.layer, (asked.tls, asked.options), asked.deadline, carrier
+        reactor, asked.target, asked.layers, (asked.tls, asked.options), asked.deadline, carrier
     )
     return Deferred.fromCoroutine(
         _checking(asked, examiner, reactor, os.environ if environ is None else environ)

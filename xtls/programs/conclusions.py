@@ -22,7 +22,10 @@ from xtls.trust.pins import pinOf
 from xtls.trust.verdicts import isKnown, viewFindings
 from xtls.trust.verification import Reason, Refusal
 
-__all__ = ["findings", "statusFor"]
+__all__ = ["REMEMBERED", "findings", "statusFor"]
+
+#: Where the pin of a server was said that the user has accepted.
+REMEMBERED: Final = "remembered host"
 
 #: What other programs say too, so that it can be searched for.
 _WORDS: Final = "[SSL: CERTIFICATE_VERIFY_FAILED]"
@@ -31,6 +34,8 @@ _WORDS: Final = "[SSL: CERTIFICATE_VERIFY_FAILED]"
 _REMEDIES: Final[Mapping[Reason, str]] = {
     Reason.EXPIRED: "have its owner renew the certificate, or set this machine's clock",
     Reason.NOT_YET_VALID: "set this machine's clock, or wait",
+    Reason.WRONG_KEY: "ask its owner whether the key was changed, and what the new fingerprint is; then have"
+    " the old one forgotten (xtls hosts forget HOST:PORT), or say the new pin in place of the old",
     Reason.REVOKED: "ask its owner for the certificate that replaces it",
 }
 _OTHER_REMEDY: Final = (
@@ -65,7 +70,10 @@ def _refused(refusal: Refusal, own: bool) -> Found:
     remedy = _REMEDIES.get(refusal.reason, _OTHER_REMEDY)
     changes: tuple[tuple[str, str], ...] = ()
     if refusal.certificate is not None and refusal.reason in _UNKNOWN:
-        remedy = "name its authority as a CA; or pin its key, if its owner names the same fingerprint"
+        remedy = (
+            "name its authority as a CA; or pin its key, if its owner names the same fingerprint; at a"
+            " terminal, xtls attach asks whether to accept it"
+        )
         changes = (("pin", pinOf(refusal.certificate)),) if own else (("caCerts", "CA.pem"),)
     elif refusal.certificate is not None and refusal.reason in _MISNAMED:
         remedy = "have a certificate made for the name that is used; or use a name that is in it"
@@ -117,6 +125,9 @@ def _attached(notes: Notes, target: Target, tls: TLSOptions) -> Iterator[Found]:
         yield _weak(tls, "serverVerifyMode", "connects, and does not verify the server")
     elif not tls.checkHostname:
         yield _weak(tls, "checkHostname", "connects, and does not look at the server's name")
+    elif tls.pin:
+        whose = "remembered" if tls.source("pin") == REMEMBERED else "pinned"
+        yield _found(Grade.OK, "attach", f"xtls attach connects, and the server has the key that is {whose}")
     else:
         yield _found(Grade.OK, "attach", "xtls attach connects, and the server is verified")
 

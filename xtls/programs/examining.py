@@ -10,7 +10,7 @@ password, and the user's certificate only as C{xtls attach} does, to a server th
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -59,14 +59,14 @@ class Examiner:
         self,
         reactor: Any,
         target: Target,
-        layer: Layer,
+        layers: Sequence[Layer],
         options: tuple[TLSOptions, PortOptions],
         deadline: float,
         carrier: IStreamClientEndpoint | None = None,
     ) -> None:
         """
-        @param layer: what the user said besides the target.
-        @param options: what both come to.
+        @param layers: what is said besides the target.
+        @param options: what all of it comes to.
         @param deadline: how long everything may take, in seconds.
         @param carrier: how to reach the target in place of its address.
         @raise OptionError: for options that cannot be used.
@@ -80,7 +80,7 @@ class Examiner:
         self._context = Prober.contextFor(tls)
         self._attaching: Prober | None = None
         if target.mode in (Mode.SSL, Mode.WSS, Mode.WS):
-            endpoint = endpointForTarget(reactor, target, layer, carrier=self._steps.way)
+            endpoint = endpointForTarget(reactor, target, *layers, carrier=self._steps.way)
             self._attaching = Prober(reactor, endpoint, "")
 
     def _direct(self) -> IStreamClientEndpoint:

@@ -141,7 +141,7 @@ class _Noted:
             if not notes.connections:
                 seconds = self._clock.seconds() - before
                 notes.reach = replace(
-                    notes.reach, peer=addressName(protocol.transport.getPeer()), seconds=seconds
+                    notes.reach, peer=addressName(protocol.transport.getPeer()), seconds=seconds, problem=""
                 )
             notes.connections += 1
             return protocol

@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import time
+from typing import ClassVar
 
 from tests.support.backends import lines
 from tests.support.interop import InteropCase
@@ -40,6 +41,9 @@ openssl x509 -req -days 365 \\
         -CA ca.crt -CAkey ca.key \\
         -CAserial ./caserial -CAcreateserial
 """
+
+#: What comes of it that is used afterwards.
+MADE = ("ca.crt", "server.crt", "server.key")
 
 HEXADECIMAL = """\
 python3 -c "import sys,binascii;print(binascii.hexlify(open(sys.argv[1],'rb').read()).decode())" ca.crt
@@ -146,11 +150,18 @@ class AuthorityTests(RecipeCase):
     An authority, and a certificate for a server that it has signed.
     """
 
+    #: What was made, by name: it takes seconds, and is the same for all tests.
+    made: ClassVar[dict[str, bytes]] = {}
+
     def setUp(self) -> None:
         super().setUp()
-        self.shell(AUTHORITY, given=AUTHORITY_ANSWERS)
-        self.shell(REQUEST, given=REQUEST_ANSWERS)
-        self.shell(SIGN)
+        if not self.made:
+            self.shell(AUTHORITY, given=AUTHORITY_ANSWERS)
+            self.shell(REQUEST, given=REQUEST_ANSWERS)
+            self.shell(SIGN)
+            self.made.update({name: (self.folder / name).read_bytes() for name in MADE})
+        for name, data in self.made.items():
+            self.write(name, data)
         done = self.shell("openssl verify -CAfile ca.crt ./server.crt")
         self.assertEqual(done.output, b"./server.crt: OK\n")
         self.number = self.serve(SERVER)

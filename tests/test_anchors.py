@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.handshakes import saved
 from tests.support.logs import recordLogs
+from tests.support.making import unnamed
 from xtls.config.options import Side, TLSOptions
 from xtls.errors import OptionError
 from xtls.testing.authority import Authority
@@ -364,6 +365,7 @@ class RevocationListTests(SynchronousTestCase):
             self.assertIs(anchors.hasRevokedItself(own.certificate), found)
             self.assertFalse(anchors.hasRevokedItself(other.certificate))
             self.assertFalse(anchors.hasRevokedItself(below.certificate))
+            self.assertFalse(anchors.hasRevokedItself(unnamed()))
 
     def test_union(self) -> None:
         """

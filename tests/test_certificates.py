@@ -19,6 +19,7 @@ from OpenSSL.crypto import X509
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.handshakes import saved
+from tests.support.making import Issuer
 from xtls.errors import CertificateFileError
 from xtls.testing.authority import Authority
 from xtls.trust import certificates
@@ -37,6 +38,7 @@ from xtls.trust.certificates import (
     toPEM,
     writePrivate,
 )
+from xtls.trust.identities import Identity
 from xtls.trust.issuing import selfSigned
 
 AUTHORITY = Authority()
@@ -106,7 +108,21 @@ class ParseCertificatesTests(SynchronousTestCase):
             warnings.simplefilter("always")
             certificates._keepToOurselves()
             (found,) = parseCertificates(DER.replace(serial, negative, 1))
+            X509.from_cryptography(found).to_cryptography()
         self.assertLess(found.serial_number, 1)
+        self.assertEqual(caught, [])
+
+    def test_oddNames(self) -> None:
+        """
+        Nobody is warned of a name that is longer than it should be (RFC 5280, appendix A.1): peers could have
+        that said as often as they like.
+        """
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            certificates._keepToOurselves()
+            long = x509.load_der_x509_certificate(Issuer.root("x" * 65).der)
+            del caught[:]  # those of who made it
+            self.assertEqual(len(Identity.of(long).commonName), 65)
         self.assertEqual(caught, [])
 
 

@@ -4,11 +4,15 @@ Who a client is, and rules on whom to let in.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from random import Random
 from typing import Any
 
 from cryptography import x509
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.support.der import sequence, tlv
 from tests.support.making import unnamed
 from tests.support.people import nameOf, person
 from xtls.testing.authority import Authority
@@ -213,6 +217,74 @@ class RuleTests(SynchronousTestCase):
         self.assertRefuses("CN=[ab]", identity("CN=a"))
         self.assertAllows("CN=[ab](c)+$", identity("CN=[ab](c)+$"))
 
+    def test_manyStars(self) -> None:
+        """
+        However many stars there are, a name is compared at once; one that is too long to be anybody's matches
+        nothing.
+        """
+        self.assertRefuses("CN=" + "*a" * 30 + "*b", identity("CN=" + "a" * 1024))
+        self.assertAllows("CN=" + "*a" * 30 + "*", identity("CN=" + "a" * 1024))
+        self.assertRefuses("CN=*", identity("CN=" + "a" * 1025))
+
+    def test_mixedStars(self) -> None:
+        """
+        A star that stops at borders may come after one that does not.
+        """
+        self.assertAllows("URI=https://a.test/**/x*z", names("https://a.test/x/y/x/xyz"))
+        self.assertRefuses("URI=https://a.test/**/x*z", names("https://a.test/x/y/z"))
+        self.assertAllows("DNS=**a*b.test", names("a.acb.test"))
+
+    def test_likeOthers(self) -> None:
+        """
+        Where nothing is a border, patterns are those of shells.
+        """
+        random = Random(4)
+        for _ in range(2000):
+            pattern = "".join(random.choices("ab*?", k=random.randint(1, 6)))
+            text = "".join(random.choices("ab", k=random.randint(1, 6)))
+            one = replace(Identity.of(ALICE.certificate), commonName=text)
+            self.assertIs(
+                Rule.parse(f"CN={pattern}").allows(one), fnmatchcase(text, pattern), (pattern, text)
+            )
+
+    def test_randomTexts(self) -> None:
+        """
+        Whatever is said, it is a rule or an error; and whatever is in a certificate, a rule says yes or no.
+        """
+        alice = Identity.of(ALICE.certificate)
+        words = (
+            "CN=",
+            "DNS=",
+            "URI=",
+            "email=",
+            "OU=",
+            ",",
+            "*",
+            "?",
+            "\\",
+            "a",
+            "@",
+            "/",
+            ":",
+            ".",
+            "é",
+            " ",
+        )
+        random = Random(5)
+        read = 0
+        for _ in range(3000):
+            text = "".join(random.choices(words, k=random.randint(1, 8)))
+            try:
+                rule = Rule.parse(text)
+            except ValueError:
+                continue
+            read += 1
+            value = "".join(random.choices(words, k=random.randint(1, 8)))
+            for name in ("commonName", "dnsNames", "uris", "emails"):
+                given = value if name == "commonName" else (value,)
+                self.assertIn(rule.allows(replace(alice, **{name: given})), (True, False))
+        self.assertGreater(read, 100)
+
     def test_escapes(self) -> None:
         """
         A backslash takes a comma, a star, or a space at either end, as it is.
@@ -294,6 +366,22 @@ class RuleTests(SynchronousTestCase):
         )
         bare = identity("CN=x", san=[x509.UniformResourceIdentifier._init_without_validation("no-uri")])
         self.assertRefuses("URI=**", bare)
+
+    def test_letters(self) -> None:
+        """
+        A letter beyond ASCII, which has no place in names of hosts, is no other one that it becomes in lower
+        case: the sign of Kelvin is no k.
+        """
+        for tag, named, rule in (
+            (0x82, "\u212aiosk.test", "DNS=kiosk.test"),
+            (0x81, "a@\u212aiosk.test", "email=a@kiosk.test"),
+            (0x81, "\u212a@kiosk.test", "email=**@kiosk.test"),
+            (0x86, "\u212aiosk://kiosk.test/", "URI=kiosk://kiosk.test/"),
+            (0x86, "a://\u212aiosk.test/", "URI=a://kiosk.test/"),
+        ):
+            octets = sequence(tlv(tag, named.encode("utf-8")))
+            found = Identity.of(person(AUTHORITY, "CN=a", san=octets).certificate)
+            self.assertFalse(Rule.parse(rule).allows(found), rule)
 
     def test_errors(self) -> None:
         """

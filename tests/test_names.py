@@ -12,6 +12,7 @@ from service_identity.exceptions import CertificateError, VerificationError
 from service_identity.hazmat import DNS_ID, DNSPattern, verify_service_identity
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.support.making import unnamed
 from xtls.testing.authority import Authority
 from xtls.trust.names import PresentedIdentifiers, ReferenceIdentifier, printable, toASCII
 
@@ -196,6 +197,12 @@ class PresentedIdentifiersTests(SynchronousTestCase):
         twice[position + 4] = 0x11
         certificate = x509.load_der_x509_certificate(bytes(twice))
         self.assertRaises(ValueError, PresentedIdentifiers.of, certificate)
+
+    def test_unnamed(self) -> None:
+        """
+        A subject of which nothing can be made is an error.
+        """
+        self.assertRaises(ValueError, PresentedIdentifiers.of, unnamed())
 
     def test_match(self) -> None:
         """

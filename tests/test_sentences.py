@@ -11,9 +11,10 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.support.making import unnamed
 from xtls.testing.authority import Authority
 from xtls.trust.certificates import fingerprint
-from xtls.trust.sentences import sentenceFor
+from xtls.trust.sentences import issuerCalled, sentenceFor, subjectCalled
 from xtls.trust.verification import Reason, Refusal
 
 AUTHORITY = Authority("the authority")
@@ -44,6 +45,17 @@ class SentencesTests(SynchronousTestCase):
         self.assertEqual(self.said(Reason.EXPIRED), expired)
         early = "the certificate for a.test is not valid before 2030-02-03 04:05 UTC: "
         self.assertEqual(self.said(Reason.NOT_YET_VALID), early + "is this machine's clock right?")
+
+    def test_unnamed(self) -> None:
+        """
+        A certificate whose names cannot be read is called that, and its refusal is still said.
+        """
+        certificate = unnamed()
+        uncalled = "(a name that cannot be read)"
+        self.assertEqual((subjectCalled(certificate), issuerCalled(certificate)), (uncalled, uncalled))
+        self.assertEqual(subjectCalled(CERTIFICATE), '"a.test"')
+        self.assertEqual(issuerCalled(CERTIFICATE), '"the authority"')
+        self.assertIn("cannot be read, and is refused: expired", self.said(Reason.EXPIRED, certificate))
 
     def test_whose(self) -> None:
         """

@@ -1,38 +1,51 @@
 """
 Chains of certificates with every fault there is a name for, shown to our client and to our server.
 
-The cases are in C{tests/support/taxonomy_….py}.  Each is put to both versions of TLS, and to both sides with
-and without C{X509_STRICT}.
+The cases are in C{tests/support/taxonomy_….py}.  Each is put to both sides under both versions of TLS, and
+under TLS 1.3 with C{X509_STRICT} besides.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support import (
+    taxonomy_authorities,
     taxonomy_chains,
+    taxonomy_commonnames,
     taxonomy_constraints,
+    taxonomy_dates,
     taxonomy_encodings,
     taxonomy_keys,
     taxonomy_names,
+    taxonomy_policies,
+    taxonomy_purposes,
     taxonomy_revocation,
+    taxonomy_signatures,
 )
 from tests.support.rogues import GREETING
-from tests.support.taxonomy import ACCEPTED, CASES, UNREADABLE, Case, Half
+from tests.support.taxonomy import ACCEPTED, CASES, UNREADABLE, Case, Half, differences, table
 from tests.support.trials import ODDITIES, put
 from xtls.trust.verification import Reason
 
 #: Where the cases are.
 MODULES = (
+    taxonomy_authorities,
     taxonomy_chains,
+    taxonomy_commonnames,
     taxonomy_constraints,
+    taxonomy_dates,
     taxonomy_encodings,
     taxonomy_keys,
     taxonomy_names,
+    taxonomy_policies,
+    taxonomy_purposes,
     taxonomy_revocation,
+    taxonomy_signatures,
 )
 
 
@@ -97,7 +110,7 @@ class ClientsTLS12Tests(ServersCase):
 
 def _fill(tests: type[ServersCase], modern: bool) -> None:
     """
-    Give a class one test for each case, and one more where the case differs under C{X509_STRICT}.
+    Give a class its tests: for each case, and under TLS 1.3 for each with C{X509_STRICT}.
     """
 
     def testOf(case: Case, strict: bool) -> Callable[[Any], None]:
@@ -107,7 +120,7 @@ def _fill(tests: type[ServersCase], modern: bool) -> None:
         return test
 
     for case in CASES.values():
-        for strict in (False, True):
+        for strict in (False, True) if modern else (False,):
             test = testOf(case, strict)
             test.__name__ = f"test_{case.name}{'Strict' if strict else ''}"
             outcome = case.expected(tests.half, strict).value
@@ -135,6 +148,14 @@ class CorpusTests(SynchronousTestCase):
         for case in CASES.values():
             self.assertTrue(case.about.endswith((".", ".)")), case.name)
             self.assertTrue(case.source, case.name)
+
+    def test_documented(self) -> None:
+        """
+        The page about trust has the table of what is tested, and where we and Python's C{ssl} differ.
+        """
+        page = Path(__file__).parents[1].joinpath("docs/explanation/trust.md").read_text("utf-8")
+        for row in table(MODULES) + differences():
+            self.assertIn(f"\n{row}\n", page)
 
     def test_reasons(self) -> None:
         """

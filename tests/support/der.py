@@ -78,6 +78,8 @@ def _header(data: bytes) -> tuple[int, int]:
     """
     How long the tag and the length of the first value are, and its content.
     """
+    if len(data) < 2:
+        return 0, 0
     if data[1] < 0x80:
         return 2, data[1]
     octets = data[1] & 0x7F

@@ -40,6 +40,7 @@ __all__ = [
     "publicKey",
     "raw",
     "rsaKey",
+    "unnamed",
 ]
 
 NOW: Final = datetime.now(timezone.utc).replace(microsecond=0)
@@ -346,3 +347,12 @@ class Issuer:
             serial = x509.load_der_x509_certificate(each).serial_number
             builder = builder.add_revoked_certificate(entry.serial_number(serial).build())
         return builder.sign(key or self.key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+def unnamed() -> x509.Certificate:
+    """
+    A certificate that signed itself, and whose distinguished name is a string of bits: it can be loaded, and
+    what reads the name raises a TypeError.
+    """
+    bits = sequence(tlv(0x31, sequence(oid("2.5.4.3"), bitString(b"bits"))))
+    return x509.load_der_x509_certificate(Issuer.root("nobody", Facts(subject=bits)).der)

@@ -9,10 +9,11 @@ modules C{taxonomy_…} beside this one; L{CASES} has them all.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
+from types import ModuleType
 from typing import Any, Final, TypeAlias
 
 from cryptography import x509
@@ -33,9 +34,11 @@ __all__ = [
     "case",
     "keyless",
     "middle",
+    "differences",
     "names",
     "root",
     "show",
+    "table",
 ]
 
 #: The server that a client wants, unless a case says otherwise.
@@ -177,6 +180,33 @@ def case(
         return make
 
     return register
+
+
+def table(modules: Sequence[ModuleType]) -> list[str]:
+    """
+    What there are cases of, as rows of a table in Markdown.
+    """
+    rows = []
+    for module in modules:
+        about = (inspect.getdoc(module) or "").removeprefix("Cases of ").split("\n\n")[0].rstrip(".")
+        category = module.__name__.rpartition("_")[2]
+        found = [each for each in CASES.values() if each.category == category]
+        believed = sum(each.verdict is ACCEPTED for each in found)
+        sources = sorted({rule.split(", ")[0] for each in found for rule in each.source.split("; ")})
+        rows.append(f"| {about} | {', '.join(sources)} | {len(found)} | {believed} |")
+    return rows
+
+
+def differences() -> list[str]:
+    """
+    Where we and Python's C{ssl} are not of one opinion, as lists in Markdown.
+    """
+    found: dict[str, list[str]] = {}
+    for each in CASES.values():
+        for kind, why in (("refused", each.stricter), ("believed", each.laxer)):
+            if why:
+                found.setdefault(f"- {kind}: {why}", []).append(f"`{each.name}`")
+    return sorted(f"{why} ({', '.join(sorted(cases))})" for why, cases in found.items())
 
 
 @cache

@@ -1,5 +1,5 @@
 """
-Cases of chains: who signs for whom, in which order it is shown, until when, and what for.
+Cases of chains: who signs for whom, and in which order that is shown.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import NameOID
 
 from tests.support.der import sequence
 from tests.support.making import (
@@ -19,12 +19,10 @@ from tests.support.making import (
     curveKey,
     extension,
     identifiers,
-    keyUsage,
     name,
-    raw,
 )
 from tests.support.rogues import Presented
-from tests.support.taxonomy import Half, case, keyless, middle, names, root, show
+from tests.support.taxonomy import Half, case, middle, names, root, show
 from xtls.trust.verification import Reason
 
 _PATH = "RFC 5280, 6.1"
@@ -33,13 +31,6 @@ _USAGE = "RFC 5280, 4.2.1.12"
 _BASIC = "RFC 5280, 4.2.1.9"
 _KEY_USAGE = "RFC 5280, 4.2.1.3"
 _WHOLE = "a certificate whose extensions cannot be read as a whole proves nothing"
-
-
-def _usage(*usages: x509.ObjectIdentifier, critical: bool = False) -> bytes:
-    return extension(x509.ExtendedKeyUsage(usages), critical)
-
-
-# what is shown
 
 
 @case(_PATH)
@@ -250,343 +241,6 @@ def endless(half: Half) -> Presented:
     for number in range(120):
         issuer = issuer.below(f"number {number}", key=curveKey("number"))
     return show(half, issuer)
-
-
-# dates
-
-
-def _dated(half: Half, issuer: Issuer, begin: int, end: int) -> Presented:
-    return show(half, issuer, Facts(begin=NOW + begin * DAY, end=NOW + end * DAY))
-
-
-@case(_DATES, Reason.EXPIRED)
-def expired(half: Half) -> Presented:
-    """
-    Expired yesterday.
-    """
-    return _dated(half, middle(), -9, -1)
-
-
-@case(_DATES, Reason.NOT_YET_VALID)
-def notYetValid(half: Half) -> Presented:
-    """
-    Good from tomorrow on.
-    """
-    return _dated(half, middle(), 1, 9)
-
-
-@case(_DATES, Reason.NOT_YET_VALID)
-def never(half: Half) -> Presented:
-    """
-    Begins after it ends.
-    """
-    return _dated(half, middle(), 9, -9)
-
-
-@case(_DATES, Reason.EXPIRED)
-def expiredIntermediate(half: Half) -> Presented:
-    """
-    An authority below the root that expired yesterday.
-    """
-    facts = Facts(subject=name("old"), begin=NOW - 9 * DAY, end=NOW - DAY)
-    return show(half, root().below("old", facts))
-
-
-@case(_DATES, Reason.NOT_YET_VALID)
-def futureIntermediate(half: Half) -> Presented:
-    """
-    An authority below the root that is good from tomorrow on.
-    """
-    return show(half, root().below("young", Facts(subject=name("young"), begin=NOW + DAY)))
-
-
-@case(_DATES, Reason.EXPIRED)
-def expiredRoot(half: Half) -> Presented:
-    """
-    A root that is believed, and expired yesterday.
-    """
-    facts = Facts(subject=name("old root"), begin=NOW - 9 * DAY, end=NOW - DAY)
-    old = Issuer.root("old root", facts)
-    return show(half, old, anchors=(old.der,))
-
-
-@case(_DATES, Reason.NOT_YET_VALID)
-def futureRoot(half: Half) -> Presented:
-    """
-    A root that is believed, and good from tomorrow on.
-    """
-    young = Issuer.root("young root", Facts(subject=name("young root"), begin=NOW + DAY))
-    return show(half, young, anchors=(young.der,))
-
-
-@case(_DATES)
-def longerThanItsIssuer(half: Half) -> Presented:
-    """
-    Good for longer than the authority that signed it: for now.
-    """
-    return _dated(half, middle(), -1, 4000)
-
-
-# who is an authority
-
-
-@case(_BASIC, Reason.NOT_A_CA)
-def issuedByALeaf(half: Half) -> Presented:
-    """
-    Signed with the key of a good certificate that is no authority's.
-    """
-    leaf = middle().leaf(curveKey("a leaf"), half.usage, Facts(subject=name("leaf.test")))
-    return show(half, Issuer(name("leaf.test"), curveKey("a leaf"), leaf, (leaf, *middle().chain)))
-
-
-@case(_BASIC, Reason.NOT_A_CA)
-def noBasicConstraints(half: Half) -> Presented:
-    """
-    An authority that does not say that it is one, and whose key may sign.
-    """
-    return show(half, root().below("shy", bc=None))
-
-
-@case(_BASIC, Reason.NOT_A_CA)
-def noExtensions(half: Half) -> Presented:
-    """
-    An authority that says nothing.
-    """
-    return show(half, root().below("silent", bc=None, ku=None, ski=None, aki=None))
-
-
-@case(_BASIC, Reason.NOT_A_CA)
-def saysItIsNone(half: Half) -> Presented:
-    """
-    An authority that says that it is none.
-    """
-    constraints = extension(x509.BasicConstraints(ca=False, path_length=None), True)
-    return show(half, root().below("no authority", bc=constraints))
-
-
-@case(_BASIC)
-def constraintsNotCritical(half: Half) -> Presented:
-    """
-    An authority that says that it is one, but not critically.
-    """
-    constraints = extension(x509.BasicConstraints(ca=True, path_length=None))
-    return show(half, root().below("not critical", bc=constraints))
-
-
-@case(_BASIC, Reason.NOT_A_CA)
-def rootIsNone(half: Half) -> Presented:
-    """
-    A root that is believed and says that it is no authority.
-    """
-    constraints = extension(x509.BasicConstraints(ca=False, path_length=None), True)
-    issuer = Issuer.root("no root", bc=constraints)
-    return show(half, issuer, anchors=(issuer.der,))
-
-
-@case(_BASIC, strict=Reason.NOT_A_CA)
-def rootWithoutConstraints(half: Half) -> Presented:
-    """
-    A root that is believed and does not say whether it is an authority, though its key may sign.
-    """
-    issuer = Issuer.root("an old root", bc=None)
-    return show(half, issuer, anchors=(issuer.der,))
-
-
-@case(_KEY_USAGE, Reason.NOT_A_CA)
-def mayNotSign(half: Half) -> Presented:
-    """
-    An authority whose key may not sign certificates.
-    """
-    return show(half, root().below("silent", ku=extension(keyUsage(digitalSignature=True), True)))
-
-
-@case(_KEY_USAGE, strict=Reason.STRICT)
-def authorityWithoutKeyUsage(half: Half) -> Presented:
-    """
-    An authority that does not say what its key is for.
-    """
-    return show(half, root().below("quiet", ku=None))
-
-
-@case(_BASIC)
-def leafIsAuthority(half: Half) -> Presented:
-    """
-    The peer's own certificate is an authority's.
-    """
-    constraints = extension(x509.BasicConstraints(ca=True, path_length=None), True)
-    usage = extension(x509.KeyUsage(True, False, False, False, False, True, True, False, False), True)
-    return show(half, bc=constraints, ku=usage)
-
-
-@case(_BASIC, strict=Reason.STRICT)
-def leafIsAuthorityUnsaid(half: Half) -> Presented:
-    """
-    The same, and it does not say what its key is for.
-    """
-    return show(half, bc=extension(x509.BasicConstraints(ca=True, path_length=None), True), ku=None)
-
-
-# how many
-
-
-@case(_BASIC)
-def pathLength(half: Half) -> Presented:
-    """
-    As many authorities as one allows.
-    """
-    return show(half, root().below("one allowed", pathLength=1).below("none allowed", pathLength=0))
-
-
-@case(_BASIC, Reason.PATH_LENGTH)
-def pathLengthExceeded(half: Half) -> Presented:
-    """
-    One authority more than one allows.
-    """
-    return show(half, root().below("none allowed", pathLength=0).below("too many"))
-
-
-@case(_BASIC, Reason.PATH_LENGTH)
-def pathLengthOfTheRoot(half: Half) -> Presented:
-    """
-    One authority more than the root allows.
-    """
-    issuer = Issuer.root("a short root", pathLength=0)
-    return show(half, issuer.below("too many"), anchors=(issuer.der,))
-
-
-@case(_BASIC, Reason.PATH_LENGTH)
-def pathLengthWidened(half: Half) -> Presented:
-    """
-    An authority that allows more than the one above it.
-    """
-    return show(half, root().below("one", pathLength=1).below("nine", pathLength=9).below("last"))
-
-
-@case("RFC 5280, 6.1.4")
-def selfIssued(half: Half) -> Presented:
-    """
-    Below an authority that allows none, another certificate of itself, which does not count.
-    """
-    first = root().below("renewed", pathLength=0)
-    second = first.below("renewed", key=curveKey("the new key"))
-    return show(half, second)
-
-
-@case("RFC 5280, 6.1.4")
-def selfIssuedLeaf(half: Half) -> Presented:
-    """
-    Below an authority that allows none, a leaf of the same name.
-    """
-    return show(half, root().below("server.test", pathLength=0))
-
-
-@case(_BASIC, Reason.UNKNOWN_CA)
-def pathLengthNegative(half: Half) -> Presented:
-    """
-    An authority that allows minus one.
-    """
-    negative = raw("2.5.29.19", bytes.fromhex("30060101ff0201ff"), True)
-    return show(half, root().below("negative", bc=negative))
-
-
-@case(_BASIC, Reason.MALFORMED_NAME, client=Reason.OTHER, strict=Reason.STRICT, stricter=_WHOLE)
-def pathLengthOfALeaf(half: Half) -> Presented:
-    """
-    A certificate that is no authority's, and says how many it allows.
-    """
-    return show(half, bc=raw("2.5.29.19", bytes.fromhex("3003020100"), True))
-
-
-# what for
-
-
-@case(_USAGE)
-def noUsage(half: Half) -> Presented:
-    """
-    Nothing said about usage: for everything.
-    """
-    return show(half, eku=None, ku=None)
-
-
-@case(_USAGE)
-def bothUsages(half: Half) -> Presented:
-    """
-    For servers and for clients.
-    """
-    return show(half, eku=_usage(half.usage, half.other))
-
-
-@case(_USAGE, Reason.WRONG_USAGE)
-def otherUsage(half: Half) -> Presented:
-    """
-    For clients if a server's, for servers if a client's.
-    """
-    return show(half, eku=_usage(half.other))
-
-
-@case(_USAGE, Reason.WRONG_USAGE)
-def anyUsage(half: Half) -> Presented:
-    """
-    For any usage: which is not what it is asked for.
-    """
-    return show(half, eku=_usage(ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE))
-
-
-@case(_USAGE, Reason.WRONG_USAGE)
-def signingCode(half: Half) -> Presented:
-    """
-    For signing programs.
-    """
-    return show(half, eku=_usage(ExtendedKeyUsageOID.CODE_SIGNING))
-
-
-@case(_USAGE, Reason.WRONG_USAGE)
-def unknownUsage(half: Half) -> Presented:
-    """
-    For what nobody knows, critically.
-    """
-    return show(half, eku=_usage(x509.ObjectIdentifier("1.2.3.4"), critical=True))
-
-
-@case(_USAGE, Reason.WRONG_USAGE)
-def emptyUsage(half: Half) -> Presented:
-    """
-    For a list of nothing.
-    """
-    return show(half, eku=raw("2.5.29.37", sequence()))
-
-
-@case(_USAGE, Reason.WRONG_USAGE)
-def otherUsageOfTheAuthority(half: Half) -> Presented:
-    """
-    From an authority for the other side's certificates only.
-    """
-    return show(half, root().below("for others", eku=_usage(half.other)))
-
-
-@case(_USAGE)
-def usageOfTheAuthority(half: Half) -> Presented:
-    """
-    From an authority for just such certificates.
-    """
-    return show(half, root().below("for these", eku=_usage(half.usage)))
-
-
-@case(_KEY_USAGE, Reason.WRONG_USAGE, strict=Reason.STRICT)
-def keyMayNotSign(half: Half) -> Presented:
-    """
-    A key that may sign certificates, and nothing else.
-    """
-    usage = extension(keyUsage(certificateSign=True), True)
-    return keyless(show(half, ku=usage))
-
-
-@case(_KEY_USAGE, Reason.UNKNOWN_CA)
-def keyForNothing(half: Half) -> Presented:
-    """
-    A key that may do nothing.
-    """
-    return keyless(show(half, ku=extension(keyUsage(), True)))
 
 
 # whose key is whose

@@ -1,16 +1,15 @@
 """
-Cases of what authorities may certify: constraints on names, and policies.
+Cases of what authorities may certify: constraints on names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from tests.support.der import integer, oid, sequence, tlv
+from tests.support.der import sequence, tlv
 from tests.support.making import Facts, Issuer, extension, name, raw
 from tests.support.rogues import Presented
 from tests.support.taxonomy import ACCEPTED, Half, case, names, root, show
@@ -214,8 +213,7 @@ def commonNameExcluded(half: Half) -> Presented:
 @case(_RULE, _REASON, client=ACCEPTED, host="server", stricter=_OVERLOOKED)
 def shortCommonNameNotPermitted(half: Half) -> Presented:
     """
-    No subjectAltName, and a Common Name of one label, in which OpenSSL sees no name of a host, outside of
-    the domain.
+    No subjectAltName, and a Common Name of one label outside of the domain.
     """
     facts = Facts(subject=name("server"))
     return show(half, _allowing(*_dns("elsewhere.test")), facts, san=None)
@@ -242,8 +240,7 @@ def commonAddressExcluded(half: Half) -> Presented:
 @case(_RULE, _REASON, client=ACCEPTED, host="-server.test", stricter=_OVERLOOKED)
 def oddCommonNameExcluded(half: Half) -> Presented:
     """
-    No subjectAltName, and an excluded Common Name that begins with a hyphen, in which OpenSSL sees no name
-    of a host.
+    No subjectAltName, and an excluded Common Name that begins with a hyphen.
     """
     facts = Facts(subject=name("-server.test"))
     return show(half, _forbidding(*_dns("test")), facts, san=None)
@@ -378,9 +375,9 @@ def minimum(half: Half) -> Presented:
 
 
 @case(_RULE, Reason.NAME_CONSTRAINTS)
-def leafInsteadOfAuthority(half: Half) -> Presented:
+def authorityOutside(half: Half) -> Presented:
     """
-    A certificate of an authority without constraints, which its name violates, below a constrained one.
+    An authority whose own name is outside of the directory that is permitted, above a leaf that is in it.
     """
     allowed = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "ours")])
     issuer = _allowing(x509.DirectoryName(allowed)).below("theirs")
@@ -401,75 +398,3 @@ def garbledConstraints(half: Half) -> Presented:
     Constraints that cannot be read.
     """
     return show(half, _constrained(raw(_CONSTRAINTS, b"no DER", True)))
-
-
-def _policies(*policies: str) -> bytes:
-    return extension(
-        x509.CertificatePolicies([x509.PolicyInformation(x509.ObjectIdentifier(p), None) for p in policies])
-    )
-
-
-def _limits(limits: Sequence[tuple[int, int]]) -> bytes:
-    """
-    A policyConstraints extension: pairs of tag and number of certificates.
-    """
-    content = sequence(*(tlv(tag, integer(number)[2:]) for tag, number in limits))
-    return raw("2.5.29.36", content, True)
-
-
-@case("RFC 5280, 4.2.1.11")
-def explicitPolicy(half: Half) -> Presented:
-    """
-    An authority that demands a policy, and a certificate under none: OpenSSL does not look.
-    """
-    return show(half, root().below("explicit", pc=_limits([(0x80, 0)])))
-
-
-@case("RFC 5280, 4.2.1.11")
-def explicitPolicyKept(half: Half) -> Presented:
-    """
-    An authority that demands a policy, and a certificate under it.
-    """
-    issuer = root().below("explicit", cp=_policies("1.2.3.4"), pc=_limits([(0x80, 0)]))
-    return show(half, issuer, cp=_policies("1.2.3.4"))
-
-
-@case("RFC 5280, 4.2.1.11")
-def otherPolicy(half: Half) -> Presented:
-    """
-    An authority that demands a policy, and a certificate under another: OpenSSL does not look.
-    """
-    issuer = root().below("explicit", cp=_policies("1.2.3.4"), pc=_limits([(0x80, 0)]))
-    return show(half, issuer, cp=_policies("1.2.3.5"))
-
-
-@case("RFC 5280, 4.2.1.14")
-def inhibitedAny(half: Half) -> Presented:
-    """
-    An authority under which "any policy" does not count, which demands one, and a certificate under any:
-    OpenSSL does not look.
-    """
-    issuer = root().below(
-        "explicit",
-        cp=_policies("1.2.3.4"),
-        pc=_limits([(0x80, 0)]),
-        ia=raw("2.5.29.54", integer(0), True),
-    )
-    return show(half, issuer, cp=_policies("2.5.29.32.0"))
-
-
-@case("RFC 5280, 4.2.1.4")
-def policyOfOne(half: Half) -> Presented:
-    """
-    A certificate under a policy that its authority does not mention, and that nobody demands.
-    """
-    return show(half, cp=_policies("1.2.3.4"))
-
-
-@case("RFC 5280, 4.2.1.4")
-def criticalPolicy(half: Half) -> Presented:
-    """
-    A critical policy.
-    """
-    policy = sequence(sequence(oid("1.2.3.4")))
-    return show(half, cp=raw("2.5.29.32", policy, True))

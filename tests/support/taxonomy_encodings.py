@@ -1,18 +1,17 @@
 """
-Cases of how a certificate is written: versions, numbers, dates, extensions, and octets that do not belong.
+Cases of how a certificate is written: versions, numbers, extensions, and octets that do not belong.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from cryptography import x509
 
 from tests.support.der import bitString, children, integer, oid, sequence, tlv
-from tests.support.making import DAY, ECDSA_SHA256, NOW, Facts, Issuer, extension, name, raw
+from tests.support.making import ECDSA_SHA256, Facts, Issuer, extension, name, raw
 from tests.support.rogues import Presented
 from tests.support.taxonomy import UNREADABLE, Half, case, keyless, middle, names, root, show
 from xtls.trust.verification import Reason
@@ -271,85 +270,6 @@ def serialEmpty(half: Half) -> Presented:
     A serial number of no octets.
     """
     return keyless(show(half, facts=Facts(serial=b"")))
-
-
-# dates
-
-
-def _dated(half: Half, begin: bytes | datetime, end: bytes | datetime) -> Presented:
-    return show(half, facts=Facts(begin=begin, end=end))
-
-
-def _general(when: datetime, form: str = "%Y%m%d%H%M%SZ") -> bytes:
-    return tlv(0x18, when.strftime(form).encode("ascii"))
-
-
-def _utc(when: datetime, form: str = "%y%m%d%H%M%SZ") -> bytes:
-    return tlv(0x17, when.strftime(form).encode("ascii"))
-
-
-@case(_DATES)
-def generalizedTooEarly(half: Half) -> Presented:
-    """
-    Dates before 2050 as GeneralizedTime, where UTCTime must be.
-    """
-    return _dated(half, _general(NOW - DAY), _general(NOW + DAY))
-
-
-@case(_DATES)
-def forever(half: Half) -> Presented:
-    """
-    No known end: the last second of the year 9999.
-    """
-    return _dated(half, NOW - DAY, tlv(0x18, b"99991231235959Z"))
-
-
-@case(_DATES, Reason.EXPIRED)
-def centuryBefore(half: Half) -> Presented:
-    """
-    A UTCTime of the year 50, which is 1950.
-    """
-    return _dated(half, tlv(0x17, b"500101000000Z"), tlv(0x17, b"510101000000Z"))
-
-
-@case(_DATES, UNREADABLE)
-def noSeconds(half: Half) -> Presented:
-    """
-    Dates without seconds.
-    """
-    return keyless(_dated(half, _utc(NOW - DAY, "%y%m%d%H%MZ"), _utc(NOW + DAY, "%y%m%d%H%MZ")))
-
-
-@case(_DATES, Reason.OTHER)
-def zone(half: Half) -> Presented:
-    """
-    A date with a time zone.
-    """
-    return _dated(half, NOW - DAY, _utc(NOW + DAY, "%y%m%d%H%M%S+0200"))
-
-
-@case(_DATES, Reason.OTHER)
-def fraction(half: Half) -> Presented:
-    """
-    A date with a fraction of a second.
-    """
-    return _dated(half, NOW - DAY, tlv(0x18, b"20600101000000.5Z"))
-
-
-@case(_DATES, Reason.OTHER)
-def noSuchDay(half: Half) -> Presented:
-    """
-    The thirtieth of February.
-    """
-    return _dated(half, NOW - DAY, tlv(0x17, b"490230000000Z"))
-
-
-@case(_DATES, UNREADABLE)
-def noDate(half: Half) -> Presented:
-    """
-    A date that is none.
-    """
-    return keyless(_dated(half, NOW - DAY, tlv(0x17, b"tomorrow")))
 
 
 # octets that do not belong

@@ -27,7 +27,7 @@ from xtls.trust.contexts import ClientConnectionCreator, ServerConnectionCreator
 from xtls.trust.verification import Refusal
 from xtls.wire.tlsfactory import TLSTransportFactory
 
-__all__ = ["ODDITIES", "Trial", "pem", "python", "put"]
+__all__ = ["ODDITIES", "Trial", "creatorOf", "meet", "pem", "python", "put"]
 
 
 #: What C{cryptography} warns of, for tests to pass over.
@@ -76,17 +76,22 @@ class Trial:
         return None
 
 
-def _creator(case: Case, half: Half, strict: bool, presented: Presented, path: str) -> Any:
+def creatorOf(case: Case, half: Half, strict: bool, presented: Presented, directory: str) -> Any:
     """
     What makes our end, which believes whom the case says.
 
-    @param path: the file of our server's certificate.
+    @param directory: where files may be written.
     """
     flags = (*case.flags, *(("X509_STRICT",) if strict else ()))
     trusted = pem(*presented.anchors) + presented.revocations
     if half is Half.SERVER:
         return ClientConnectionCreator.fromOptions(TLSOptions(caData=trusted, verifyFlags=flags), case.host)
-    return ServerConnectionCreator.fromOptions(TLSOptions(cert=(path,), caData=trusted, verifyFlags=flags))
+    path = Path(directory) / "own.pem"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(toPEM(serverPair()))
+    options = TLSOptions(cert=(str(path),), caData=trusted, verifyFlags=flags)
+    return ServerConnectionCreator.fromOptions(options)
 
 
 def put(case: Case, half: Half, *, modern: bool, strict: bool, directory: str) -> Trial:
@@ -98,12 +103,7 @@ def put(case: Case, half: Half, *, modern: bool, strict: bool, directory: str) -
     @param directory: where files may be written.
     """
     presented = case.make(half)
-    path = Path(directory) / "own.pem"
-    if half is Half.CLIENT and not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(toPEM(serverPair()))
-    creator = _creator(case, half, strict, presented, str(path))
-    return meet(creator, presented, half, modern)
+    return meet(creatorOf(case, half, strict, presented, directory), presented, half, modern)
 
 
 def meet(creator: Any, presented: Presented, half: Half, modern: bool) -> Trial:

@@ -113,10 +113,14 @@ class TrustAnchors:
         Whether an anchor that signed itself is on a list of its own.  OpenSSL before 4.0 looks for that in
         each handshake; since then it does not.
         """
-        if not self.revocations or certificate.issuer != certificate.subject:
+        try:
+            subject = certificate.subject
+            if certificate.issuer != subject:
+                return False
+        except (ValueError, TypeError):  # that cannot be read, and so no list has the same
             return False
         return any(
-            each.issuer == certificate.subject
+            each.issuer == subject
             and each.get_revoked_certificate_by_serial_number(certificate.serial_number) is not None
             for each in self.revocations
         )

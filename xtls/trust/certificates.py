@@ -17,7 +17,6 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
-from cryptography.utils import CryptographyDeprecationWarning
 
 from xtls.errors import CertificateFileError
 from xtls.trust.files import readFile, writePrivate
@@ -61,15 +60,19 @@ _KEY: Final = re.compile(
 NO_KEY: Final = "no private key in it"
 NO_PASSPHRASE: Final = "the private key is encrypted, and no passphrase is given"
 
-#: What cryptography warns of when it reads certificates: CAs that every system believes have such.
-_ODDITIES: Final = "Parsed a serial number|The parsed certificate contained"
+#: What cryptography warns of when it reads certificates: CAs that every system believes have such, and peers
+#: may show such, as often as they like.
+_ODDITIES: Final = "Parsed a serial number|The parsed certificate contained|Attribute's length must be"
+
+#: Who reads them.
+_READERS: Final = r"xtls\.trust\.|OpenSSL\.crypto"
 
 
 def _keepToOurselves() -> None:
     """
     Have nobody warned of what is odd in certificates that others made: who is warned cannot change it.
     """
-    warnings.filterwarnings("ignore", _ODDITIES, CryptographyDeprecationWarning, r"xtls\.trust\.")
+    warnings.filterwarnings("ignore", _ODDITIES, UserWarning, _READERS)
 
 
 _keepToOurselves()

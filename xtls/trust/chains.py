@@ -19,7 +19,7 @@ from xtls.trust.findings import Found, Grade, Topic, listed
 from xtls.trust.inspection import Severity, inspect
 from xtls.trust.names import printable
 from xtls.trust.particulars import extensionOf, isSelfSigned, issued, keyKind, names, particulars, validity
-from xtls.trust.sentences import called
+from xtls.trust.sentences import issuerCalled, subjectCalled
 
 __all__ = ["PresentedChain", "chainFindings"]
 
@@ -84,7 +84,7 @@ def _whose(certificate: x509.Certificate) -> str:
     """
     A certificate by its subject.
     """
-    return called(certificate.subject)
+    return subjectCalled(certificate)
 
 
 def _pointers(certificate: x509.Certificate, method: x509.ObjectIdentifier) -> tuple[str, ...]:
@@ -145,9 +145,9 @@ def _end(chain: PresentedChain, known: bool) -> Iterator[Found]:
     yield _found(
         Grade.WARNING,
         "chain-incomplete",
-        f"the chain ends at {_whose(last)}, and its issuer {called(last.issuer)} is neither presented nor"
+        f"the chain ends at {_whose(last)}, and its issuer {issuerCalled(last)} is neither presented nor"
         " known here: a certificate in between is missing, or the authority is a private one",
-        f"put the certificate of {called(last.issuer)}{had} behind the server's own, in the server's file; or"
+        f"put the certificate of {issuerCalled(last)}{had} behind the server's own, in the server's file; or"
         " name it as a CA, if it is a root",
     )
 

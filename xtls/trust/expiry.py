@@ -19,7 +19,8 @@ from xtls.errors import CertificateFileError
 from xtls.trust.anchors import TrustAnchors
 from xtls.trust.certificates import loadCertificates
 from xtls.trust.names import PresentedIdentifiers, printable
-from xtls.trust.sentences import called
+from xtls.trust.particulars import isSelfSigned
+from xtls.trust.sentences import called, issuerCalled, subjectCalled
 
 __all__ = ["SOON", "URGENT", "Expiry", "Kind", "Urgency", "expiries"]
 
@@ -219,8 +220,8 @@ def _ofCertificate(kind: Kind, certificate: x509.Certificate, path: str = "") ->
     """
     The end of a certificate.
     """
-    subject, issuer = called(certificate.subject), called(certificate.issuer)
-    if certificate.subject == certificate.issuer:
+    subject, issuer = subjectCalled(certificate), issuerCalled(certificate)
+    if isSelfSigned(certificate):
         renewal = f"xtls cert renew {printable(path) or 'FILE'} makes another with the same key"
     else:
         renewal = f"{issuer} has to issue another (xtls cert renew, where that is an authority of yours)"

@@ -10,7 +10,7 @@ matches nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -94,7 +94,10 @@ class Identity:
 
         @raise ValueError: if something of it cannot be read.
         """
-        subject, alternatives = certificate.subject, _alternatives(certificate)
+        try:
+            subject, alternatives = certificate.subject, _alternatives(certificate)
+        except TypeError as e:
+            raise ValueError(str(e)) from None  # a string of bits, which is no name
         commonNames = _texts(subject, NameOID.COMMON_NAME)
 
         def valuesOf(kind: type[Any]) -> tuple[str, ...]:
@@ -162,7 +165,8 @@ def _host(text: str) -> str | None:
     """
     A host name as it is compared; L{None} if it is none, such as a wildcard.
     """
-    name = text.lower()
+    # of letters beyond ASCII, which have no place there, some become others in lower case
+    name = text.lower() if text.isascii() else ""
     return name if _HOST.fullmatch(name) else None
 
 
@@ -173,7 +177,7 @@ def _address(text: str) -> str | None:
     """
     local, _, host = text.rpartition("@")
     name = _host(host)
-    return f"{local}@{name}" if local and name and "@" not in local else None
+    return f"{local}@{name}" if local.isascii() and local and name and "@" not in local else None
 
 
 def _uri(text: str) -> str | None:
@@ -182,7 +186,7 @@ def _uri(text: str) -> str | None:
     does.  One that leads elsewhere than it seems to (C{..}, or a user before the host) is none.
     """
     head = _URI_HEAD.match(text)
-    if head is None or "@" in head[0] or "\\" in text:
+    if head is None or not text.isascii() or "@" in head[0] or "\\" in text:
         return None
     path = re.split("[?#]", text[head.end() :])[0]
     if any(each.lower().replace("%2e", ".") in (".", "..") for each in path.split("/")):
@@ -265,24 +269,89 @@ _PIECE: Final = re.compile(
     r"\\(?P<escaped>.)|(?P<any>\*\*+)|(?P<some>\*)|(?P<one>\?)|(?P<plain>[^\\])", re.DOTALL
 )
 
+#: The longest name that is compared, in characters: no name that means anybody is longer.
+_LONGEST: Final = 1024
 
-def _compile(pattern: str, borders: str) -> re.Pattern[str]:
-    """
-    Make a regular expression of a pattern.
 
-    @raise ValueError: for a backslash before a letter or digit, or before nothing.
+@dataclass(frozen=True)
+class _Piece:
     """
-    one = f"[^{re.escape(borders)}]" if borders else "."
-    made = ""
-    position = 0
-    while position < len(pattern):
-        piece = _PIECE.match(pattern, position)
-        if piece is None or (piece["escaped"] or "").isalnum():
-            raise ValueError(r"a backslash goes before a character that is meant as it is, such as \, or \*")
-        made += {"any": ".*", "some": f"{one}*", "one": one}.get(piece.lastgroup or "", "")
-        made += re.escape(piece["escaped"] or piece["plain"] or "")
-        position = piece.end()
-    return re.compile(made, re.DOTALL)
+    A piece of a pattern.
+
+    @ivar text: the character that it stands for; empty where it stands for any.
+    @ivar borders: those that it does not stand for.
+    @ivar many: whether it stands for any number of them.
+    """
+
+    text: str = ""
+    borders: str = ""
+    many: bool = False
+
+    def takes(self, letter: str) -> bool:
+        """
+        Whether it stands for a character.
+        """
+        return letter == self.text if self.text else letter not in self.borders
+
+
+@dataclass(frozen=True)
+class _Pattern:
+    """
+    What names are compared with.  That takes no longer than name times pattern, however many stars there are.
+
+    @ivar pieces: its pieces.
+    """
+
+    pieces: tuple[_Piece, ...]
+
+    @classmethod
+    def parse(cls, text: str, borders: str = "") -> _Pattern:
+        """
+        Read a pattern.
+
+        @param borders: characters that stars and question marks do not stand for.
+        @raise ValueError: for a backslash before a letter or digit, or before nothing.
+        """
+        pieces: list[_Piece] = []
+        position = 0
+        while position < len(text):
+            found = _PIECE.match(text, position)
+            if found is None or (found["escaped"] or "").isalnum():
+                raise ValueError(
+                    r"a backslash goes before a character that is meant as it is, such as \, or \*"
+                )
+            position = found.end()
+            if found["escaped"] or found["plain"]:
+                pieces.append(_Piece(found["escaped"] or found["plain"]))
+            else:
+                pieces.append(_Piece("", "" if found["any"] else borders, not found["one"]))
+        return cls(tuple(pieces))
+
+    def matches(self, text: str) -> bool:
+        """
+        Whether it stands for the whole of a text.
+        """
+        places = self._from({0})
+        for letter in text:
+            places = self._from(
+                place if self.pieces[place].many else place + 1
+                for place in places
+                if place < len(self.pieces) and self.pieces[place].takes(letter)
+            )
+            if not places:
+                return False
+        return len(self.pieces) in places
+
+    def _from(self, places: Iterable[int]) -> set[int]:
+        """
+        Where one is in the pattern, when stars may stand for nothing.
+        """
+        reached = set(places)
+        for place in tuple(reached):
+            while place < len(self.pieces) and self.pieces[place].many:
+                place += 1
+                reached.add(place)
+        return reached
 
 
 def _hexadecimal(text: str) -> str:
@@ -304,7 +373,7 @@ class Rule:
     """
 
     text: str
-    _conditions: tuple[tuple[_Field, re.Pattern[str]], ...]
+    _conditions: tuple[tuple[_Field, _Pattern], ...]
 
     @classmethod
     def parse(cls, text: str) -> Rule:
@@ -336,7 +405,7 @@ class Rule:
         )
 
 
-def _condition(name: str, pattern: str) -> tuple[_Field, re.Pattern[str]]:
+def _condition(name: str, pattern: str) -> tuple[_Field, _Pattern]:
     """
     Read one condition.
     """
@@ -344,18 +413,18 @@ def _condition(name: str, pattern: str) -> tuple[_Field, re.Pattern[str]]:
         raise ValueError(f"{name}= is met by nobody: expected a name or a pattern, such as *")
     field = _FIELDS[name]
     if name == "fingerprint":
-        return field, re.compile(_hexadecimal(pattern))
-    return field, _compile(field.pattern(pattern), field.borders)
+        return field, _Pattern.parse(_hexadecimal(pattern))
+    return field, _Pattern.parse(field.pattern(pattern), field.borders)
 
 
-def _matches(field: _Field, pattern: re.Pattern[str], value: str) -> bool:
+def _matches(field: _Field, pattern: _Pattern, value: str) -> bool:
     """
-    Whether a value is one that a pattern stands for.  What cannot be shown as it is stands for nothing.
+    Whether a value is one that a pattern stands for.  None stands for what cannot be shown as it is.
     """
-    if not value or not value.isprintable():
+    if not 0 < len(value) <= _LONGEST or not value.isprintable():
         return False
     compared = field.canonical(value)
-    return compared is not None and pattern.fullmatch(compared) is not None
+    return compared is not None and pattern.matches(compared)
 
 
 def _split(text: str) -> Iterator[str]:

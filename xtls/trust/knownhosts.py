@@ -307,7 +307,7 @@ def _describe(remembered: RememberedHost) -> str:
     try:
         subject = printable(certificate.subject.rfc4514_string(), 200)
         expires = certificate.not_valid_after_utc.strftime(_MOMENT)
-    except ValueError:
+    except (ValueError, TypeError):
         subject = expires = "cannot be read"
     lines = {
         "host": printable(remembered.host, 300),

@@ -106,7 +106,10 @@ class PresentedIdentifiers:
 
         @raise ValueError: if they cannot be read.
         """
-        attributes = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        try:
+            attributes = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        except TypeError as e:
+            raise ValueError(str(e)) from None  # a string of bits, which is no name
         commonNames = tuple(str(each.value) for each in attributes)
         try:
             found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value

@@ -19,7 +19,7 @@ from twisted.logger import Logger
 from xtls.config.options import TLSOptions
 from xtls.trust.anchors import TrustAnchors
 from xtls.trust.certificates import KeyPair
-from xtls.trust.sentences import called
+from xtls.trust.sentences import subjectCalled
 
 __all__ = ["DEFAULT_CIPHERS", "Made", "believe", "newContext", "serverContext"]
 
@@ -119,7 +119,7 @@ def _show(context: SSL.Context, pair: KeyPair, options: TLSOptions) -> None:
         for each in pair.chain:
             context.add_extra_chain_cert(each)
     except SSL.Error as e:
-        subject = called(pair.certificate.subject)
+        subject = subjectCalled(pair.certificate)
         raise options.error("cert", f"OpenSSL does not take that of {subject}: {_reason(e)}") from None
 
 
@@ -159,7 +159,7 @@ def believe(context: SSL.Context, anchors: TrustAnchors, options: TLSOptions) ->
     store.set_flags(flags)
     for certificate in anchors.certificates:
         if anchors.hasRevokedItself(certificate):
-            subject = called(certificate.subject)
+            subject = subjectCalled(certificate)
             _log.warn("{subject} has revoked itself, and is believed no longer", subject=subject)
             continue
         store.add_cert(X509.from_cryptography(certificate))

@@ -19,6 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier, Signatu
 
 from xtls.trust.certificates import fingerprint
 from xtls.trust.names import printable
+from xtls.trust.sentences import UNREADABLE_NAME
 
 __all__ = [
     "UNREADABLE",
@@ -122,7 +123,7 @@ def issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
         if certificate.issuer != issuer.subject:
             return False
-    except ValueError:
+    except UNREADABLE_NAME:
         return False
     try:
         certificate.verify_directly_issued_by(issuer)
@@ -174,7 +175,7 @@ def subjectOf(certificate: x509.Certificate) -> str:
     """
     try:
         return nameOf(certificate.subject)
-    except ValueError:
+    except UNREADABLE_NAME:
         return UNREADABLE
 
 
@@ -184,7 +185,7 @@ def issuerOf(certificate: x509.Certificate) -> str:
     """
     try:
         return nameOf(certificate.issuer)
-    except ValueError:
+    except UNREADABLE_NAME:
         return UNREADABLE
 
 

@@ -19,7 +19,7 @@ from xtls.trust.names import PresentedIdentifiers, printable
 if TYPE_CHECKING:
     from xtls.trust.verification import Refusal
 
-__all__ = ["called", "sentenceFor"]
+__all__ = ["UNREADABLE_NAME", "called", "issuerCalled", "sentenceFor", "subjectCalled"]
 
 #: How many names are listed.
 _LISTED: Final = 6
@@ -61,6 +61,14 @@ def _listed(names: tuple[str, ...]) -> str:
     return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
 
 
+#: What C{cryptography} raises for a distinguished name of which it can make nothing: of strings that are not
+#: what they say, and of strings of bits.
+UNREADABLE_NAME: Final = (ValueError, TypeError)
+
+#: How something is called then.
+_UNCALLED: Final = "(a name that cannot be read)"
+
+
 def called(name: x509.Name) -> str:
     """
     A distinguished name by its Common Name, or else whole.
@@ -68,6 +76,26 @@ def called(name: x509.Name) -> str:
     common = name.get_attributes_for_oid(NameOID.COMMON_NAME)
     text = str(common[-1].value) if common else name.rfc4514_string()
     return f'"{printable(text)}"' if text else "(no name)"
+
+
+def subjectCalled(certificate: x509.Certificate) -> str:
+    """
+    Whom a certificate is for, also when that cannot be read.
+    """
+    try:
+        return called(certificate.subject)
+    except UNREADABLE_NAME:
+        return _UNCALLED
+
+
+def issuerCalled(certificate: x509.Certificate) -> str:
+    """
+    Who signed a certificate, also when that cannot be read.
+    """
+    try:
+        return called(certificate.issuer)
+    except UNREADABLE_NAME:
+        return _UNCALLED
 
 
 def _presented(certificate: x509.Certificate) -> PresentedIdentifiers:

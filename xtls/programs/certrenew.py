@@ -269,9 +269,12 @@ def _next(path: Path, renewal: _Renewal) -> str:
     """
     where = shlex.quote(str(path))
     if renewal.old.issuer == renewal.old.subject:
+        until = f"{renewal.old.not_valid_after_utc:%Y-%m-%d}"
         return (
-            "\nnext, give it to those who believe the old one, which ends on"
-            f" {renewal.old.not_valid_after_utc:%Y-%m-%d}; without its key, it is what this prints:\n"
-            f"  {thisCommand()} cert show {where} --pem\n"
+            f"\nnext, give it to those who believe the old one, before that ends, on {until}."
+            f"  Without its key, it is what this prints:\n  {thisCommand()} cert show {where} --pem\n"
         )
-    return f"\nnext, see that it is in use where the old one was: {thisCommand()} cert show {where}\n"
+    return (
+        "\nnext, have it used where the old one was; a server of xtls that reads this file does so by itself."
+        f"  What is in it:\n  {thisCommand()} cert show {where}\n"
+    )

@@ -45,6 +45,9 @@ class SelfSignedTests(CertTestCase):
         self.assertLess(lifetime, timedelta(days=8))
         self.assertIn("ssl://[::1]:10000/", output)
         self.assertIn(f"--ssl-cert={path}", output)
+        self.run_("self-signed", "b.test", "192.0.2.1", f"--out={path}", "--force", "--name=c.test")
+        (certificate,) = loadCertificates(str(path))
+        self.assertEqual(subjectAlternativeNames(certificate), ("b.test", "192.0.2.1", "c.test"))
 
     def test_next(self) -> None:
         """
@@ -76,12 +79,13 @@ class SelfSignedTests(CertTestCase):
 
     def test_wrong(self) -> None:
         """
-        What cannot be used is refused by name: names, days, and a path without its option.
+        What cannot be used is refused by name: names, days, and a file without its option.
         """
         self.assertEqual(self.refused("self-signed", "--name=a b").option, "name")
         for days in ("0", "-1", "x", "99999"):
             self.assertEqual(self.refused("self-signed", f"--days={days}").option, "days")
-        self.assertIn("--out=server.pem", self.refused("self-signed", "server.pem").problem)
+        for path in ("server.pem", "/x/server"):
+            self.assertIn(f"--out={path}", self.refused("self-signed", path).problem)
 
     def test_help(self) -> None:
         """

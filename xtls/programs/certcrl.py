@@ -108,7 +108,7 @@ def listText(folder: AuthorityFolder, made: x509.CertificateRevocationList, copy
     return (
         f"made {path}: revocation list number {listNumber(made)}, {good}, with"
         f" {count or 'no'} certificate{'' if count == 1 else 's'} in it\n"
-        "\nnext, have servers and clients that verify read it; a server that does already takes it by itself:\n"
+        "\nnext, have servers and clients that verify read it; a server that does takes it by itself:\n"
         f"  {optionText('crl')}={shlex.quote(str(path))}\n"
         "and make a new one before it is too old:\n"
         f"  {thisCommand()} cert crl{caOption(folder)}\n"

@@ -37,9 +37,10 @@ from xtls.trust.issuing import LEAF_DAYS, selfSigned
 __all__ = ["run"]
 
 _HELP: Final = """\
-Usage: xtls cert self-signed [options]
+Usage: xtls cert self-signed [NAME...] [options]
 
-Makes a certificate and its key, for this machine, in one file that you alone can read.
+Makes a certificate and its key, in one file that you alone can read.  NAMEs are the host names, wildcards and
+addresses by which clients reach the server; by default, this machine's names and localhost.
 
 """
 
@@ -47,20 +48,16 @@ _EXAMPLES: Final = """\
 
 Examples:
   xtls cert self-signed
-  xtls cert self-signed --out=server.pem --name=example.org --name=192.0.2.1
+  xtls cert self-signed example.org 192.0.2.1 --out=server.pem
 """
+
+#: How names end that are files' and not hosts'.
+_FILES: Final = (".pem", ".crt", ".cer", ".key")
 
 _LINE: Final = CommandLine(
     [
         Word("out", "where to write it", "FILE", "options", "the default certificate's place"),
-        Word(
-            "name",
-            "a host name or address that it is for",
-            "NAME",
-            "options",
-            "this machine's names and localhost",
-            repeatable=True,
-        ),
+        Word("name", "another NAME", "NAME", "options", repeatable=True),
         daysWord(LEAF_DAYS),
         KEY,
         FORCE,
@@ -81,9 +78,11 @@ def run(arguments: Sequence[str]) -> int:
     if given.has("help"):
         print(_HELP + _LINE.help() + _EXAMPLES, end="")
         return ExitStatus.OK
-    if given.arguments:
-        first = given.arguments[0]
-        raise OptionError("self-signed", SOURCE, f"takes no argument such as {first}; say --out={first}")
+    for each in given.arguments:
+        if "/" in each or each.endswith(_FILES):
+            raise OptionError(
+                "self-signed", SOURCE, f"{each} is no host name; for the file, say --out={each}"
+            )
     path = Path(given.last("out") or defaultCertificatePath()).expanduser().absolute()
     refuseExisting(path, given.has("force"))
     pair = _newPair(given)
@@ -99,7 +98,8 @@ def _newPair(given: Given) -> KeyPair:
     """
     days, key = daysOf(given, LEAF_DAYS), keyOf(given)
     try:
-        return selfSigned(given.all("name") or defaultNames(), days=days, key=key)
+        names = (*given.arguments, *given.all("name"))
+        return selfSigned(names or defaultNames(), days=days, key=key)
     except ValueError as e:
         raise OptionError("name", SOURCE, str(e)) from None
 

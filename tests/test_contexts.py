@@ -759,6 +759,34 @@ class ReloadTests(SynchronousTestCase):
             self.assertTrue(creator.certificateRequired and creator.certificateAsked)
             self.assertFalse(handshake(client(), creator).complete)
 
+    def test_rules(self) -> None:
+        """
+        Rules in files are read again, under every name, and an empty file lets nobody in; the demand for
+        certificates stays as it is, and what cannot be read changes nothing.
+        """
+        path, certificate = saved(self, b"CN=alice"), saved(self, person(AUTHORITY, "CN=alice"))
+        rule = f"file:{path}"
+        named = resolve(TLSOptions, Layer("test", {"ssl-sni": f"b.test,ssl-allow={rule}"})).sni
+        creator = ServerConnectionCreator.fromOptions(
+            TLSOptions(cert=(self.path,), caData=AUTHORITY.pem, allow=(rule,), sni=named)
+        )
+        self.assertIn(path, creator.files)
+
+        def let() -> list[bool]:
+            ones = (client(host, cert=(certificate,), checkHostname=False) for host in (NAME, "b.test"))
+            return [handshake(one, creator).complete for one in ones]
+
+        self.assertEqual(let(), [True, True])
+        for data, allowed in ((b"", False), (b"CN=bob", False), (b"# none\nCN=a*\n", True)):
+            self.write(data, path)
+            creator.reload()
+            self.assertEqual(let(), [allowed, allowed])
+            self.assertTrue(creator.certificateRequired)
+        self.write(b"alice", path)
+        error = self.assertRaises(OptionError, creator.reload)
+        self.assertEqual(error.option, "ssl-allow")
+        self.assertEqual(let(), [True, True])
+
     def test_client(self) -> None:
         """
         A client reads its CAs again.

@@ -10,7 +10,7 @@ matches nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -20,6 +20,7 @@ from cryptography.x509.oid import NameOID, ObjectIdentifier
 
 from xtls.trust.certificates import fingerprint
 from xtls.trust.names import printable, toASCII
+from xtls.trust.patterns import Pattern
 
 __all__ = ["Identity", "Rule"]
 
@@ -264,94 +265,8 @@ _SINGLE: Final = ("CN", "fingerprint")
 
 _EXPECTED: Final = "expected conditions such as CN=alice,OU=ops, of " + ", ".join(_FIELDS)
 
-#: A piece of a pattern: an escaped character, what stands for others, or a character.
-_PIECE: Final = re.compile(
-    r"\\(?P<escaped>.)|(?P<any>\*\*+)|(?P<some>\*)|(?P<one>\?)|(?P<plain>[^\\])", re.DOTALL
-)
-
 #: The longest name that is compared, in characters: no name that means anybody is longer.
 _LONGEST: Final = 1024
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """
-    A piece of a pattern.
-
-    @ivar text: the character that it stands for; empty where it stands for any.
-    @ivar borders: those that it does not stand for.
-    @ivar many: whether it stands for any number of them.
-    """
-
-    text: str = ""
-    borders: str = ""
-    many: bool = False
-
-    def takes(self, letter: str) -> bool:
-        """
-        Whether it stands for a character.
-        """
-        return letter == self.text if self.text else letter not in self.borders
-
-
-@dataclass(frozen=True)
-class _Pattern:
-    """
-    What names are compared with.  That takes no longer than name times pattern, however many stars there are.
-
-    @ivar pieces: its pieces.
-    """
-
-    pieces: tuple[_Piece, ...]
-
-    @classmethod
-    def parse(cls, text: str, borders: str = "") -> _Pattern:
-        """
-        Read a pattern.
-
-        @param borders: characters that stars and question marks do not stand for.
-        @raise ValueError: for a backslash before a letter or digit, or before nothing.
-        """
-        pieces: list[_Piece] = []
-        position = 0
-        while position < len(text):
-            found = _PIECE.match(text, position)
-            if found is None or (found["escaped"] or "").isalnum():
-                raise ValueError(
-                    r"a backslash goes before a character that is meant as it is, such as \, or \*"
-                )
-            position = found.end()
-            if found["escaped"] or found["plain"]:
-                pieces.append(_Piece(found["escaped"] or found["plain"]))
-            else:
-                pieces.append(_Piece("", "" if found["any"] else borders, not found["one"]))
-        return cls(tuple(pieces))
-
-    def matches(self, text: str) -> bool:
-        """
-        Whether it stands for the whole of a text.
-        """
-        places = self._from({0})
-        for letter in text:
-            places = self._from(
-                place if self.pieces[place].many else place + 1
-                for place in places
-                if place < len(self.pieces) and self.pieces[place].takes(letter)
-            )
-            if not places:
-                return False
-        return len(self.pieces) in places
-
-    def _from(self, places: Iterable[int]) -> set[int]:
-        """
-        Where one is in the pattern, when stars may stand for nothing.
-        """
-        reached = set(places)
-        for place in tuple(reached):
-            while place < len(self.pieces) and self.pieces[place].many:
-                place += 1
-                reached.add(place)
-        return reached
 
 
 def _hexadecimal(text: str) -> str:
@@ -373,7 +288,7 @@ class Rule:
     """
 
     text: str
-    _conditions: tuple[tuple[_Field, _Pattern], ...]
+    _conditions: tuple[tuple[_Field, Pattern], ...]
 
     @classmethod
     def parse(cls, text: str) -> Rule:
@@ -405,7 +320,7 @@ class Rule:
         )
 
 
-def _condition(name: str, pattern: str) -> tuple[_Field, _Pattern]:
+def _condition(name: str, pattern: str) -> tuple[_Field, Pattern]:
     """
     Read one condition.
     """
@@ -413,11 +328,11 @@ def _condition(name: str, pattern: str) -> tuple[_Field, _Pattern]:
         raise ValueError(f"{name}= is met by nobody: expected a name or a pattern, such as *")
     field = _FIELDS[name]
     if name == "fingerprint":
-        return field, _Pattern.parse(_hexadecimal(pattern))
-    return field, _Pattern.parse(field.pattern(pattern), field.borders)
+        return field, Pattern.parse(_hexadecimal(pattern))
+    return field, Pattern.parse(field.pattern(pattern), field.borders)
 
 
-def _matches(field: _Field, pattern: _Pattern, value: str) -> bool:
+def _matches(field: _Field, pattern: Pattern, value: str) -> bool:
     """
     Whether a value is one that a pattern stands for.  None stands for what cannot be shown as it is.
     """

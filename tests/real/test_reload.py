@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.real.test_workers import alive, eventually
@@ -474,6 +475,133 @@ class SignalTests(ReloadCase):
         for each in stay:
             each.close()
         self.assertTrue(eventually(lambda: sum(map(alive, pids)) <= 2), port.log)
+
+
+class ContentsTests(ReloadCase):
+    """
+    Everything that is read again, and not certificates of the port alone.
+    """
+
+    def save(self, name: str, data: bytes) -> Path:
+        """
+        Put a file into the place of another.
+        """
+        path = self.folder / name
+        path.with_suffix(".new").write_bytes(data)
+        os.replace(path.with_suffix(".new"), path)
+        return path
+
+    def secure(self, port: int, context: ssl.SSLContext, name: str) -> ssl.SSLSocket:
+        """
+        A connection, verified.
+        """
+        plain = socket.create_connection(("127.0.0.1", port), DEADLINE)
+        try:
+            return context.wrap_socket(plain, server_hostname=name)
+        except OSError:
+            plain.close()
+            raise
+
+    def welcome(self, port: int, context: ssl.SSLContext, name: str = "localhost") -> str:
+        """
+        Whether a client is let in: empty, or what it is told.
+        """
+        try:
+            with self.secure(port, context, name) as secure:
+                secure.sendall(b"\x00hello")
+                return "" if readExactly(secure, 6) == b"\x00hello" else "closed"
+        except OSError as e:
+            return str(e)
+
+    def client(self, pair: KeyPair) -> ssl.SSLContext:
+        """
+        A client with a certificate.
+        """
+        context = ssl.create_default_context(cadata=AUTHORITY.pem.decode("ascii"))
+        context.load_cert_chain(self.save(f"{pair.certificate.serial_number}.pem", toPEM(pair)))
+        return context
+
+    def test_clients(self) -> None:
+        """
+        A client that is revoked, by a list in a folder, is let in no more; and with other rules another one
+        is.  Who is in stays.
+        """
+        Editor(self.folder).put(parts(issued()))
+        alice, bob = (AUTHORITY.issue(commonName=name, clientAuth=True) for name in ("alice", "bob"))
+        (self.folder / "lists").mkdir()
+        empty = AUTHORITY.revocations().public_bytes(Encoding.PEM)
+        self.save("lists/ca.crl", empty)
+        rules = self.save("rules", b"CN=alice\n")
+        authority = self.save("ca.pem", AUTHORITY.pem)
+        port = Port(
+            self,
+            self.top,
+            f"{BIND},ssl-ca-certs={authority},ssl-crl={self.folder / 'lists'},ssl-allow=(file:{rules})",
+            *self.options(),
+            "--reload-interval=200ms",
+        )
+        number = port.number("ssl|tcp")
+        contexts = [self.client(alice), self.client(bob)]
+        self.assertEqual(self.welcome(number, contexts[0]), "")
+        self.assertNotEqual(self.welcome(number, contexts[1]), "")
+        stays = self.secure(number, contexts[0], "localhost")
+        self.addCleanup(stays.close)
+        stays.sendall(b"\x00hello")
+        self.assertEqual(readExactly(stays, 6), b"\x00hello")
+        self.save("rules", b"CN=alice\nCN=bob\n")
+        self.assertTrue(eventually(lambda: self.welcome(number, contexts[1]) == ""), port.log)
+        revoked = AUTHORITY.revocations(alice.certificate).public_bytes(Encoding.PEM)
+        self.save("lists/ca.crl", revoked)
+        self.assertTrue(eventually(lambda: self.welcome(number, contexts[0]) != ""), port.log)
+        self.assertEqual(self.welcome(number, contexts[1]), "")
+        stays.sendall(b"\x00still")
+        self.assertEqual(readExactly(stays, 6), b"\x00still")
+
+    def test_names(self) -> None:
+        """
+        The certificate of one name that clients ask for is replaced, and that of all others is not.
+        """
+        Editor(self.folder).put(parts(issued()))
+        self.save("a.pem", toPEM(AUTHORITY.issue("a.example")))
+        name = f"--ssl-sni=a.example,ssl-cert={self.folder / 'a.pem'}"
+        port = Port(self, self.top, BIND, *self.options(), name, "--reload-interval=200ms")
+        number = port.number()
+        context = ssl.create_default_context(cadata=AUTHORITY.pem.decode("ascii"))
+
+        def serial(name: str) -> int:
+            with self.secure(number, context, name) as secure:
+                return serialOf(secure)
+
+        before = serial("localhost")
+        new = AUTHORITY.issue("a.example")
+        self.save("a.pem", toPEM(new))
+        self.assertTrue(eventually(lambda: serial("a.example") == new.certificate.serial_number), port.log)
+        self.assertEqual(serial("localhost"), before)
+
+    def test_backend(self) -> None:
+        """
+        Whom a backend over TLS has to be certified by is read again, too.
+        """
+        other = Authority("another")
+        self.save("backend.pem", toPEM(other.issue("localhost", "127.0.0.1")))
+        backend = Port(
+            self,
+            self.top,
+            BIND,
+            f"--forward=tcp:127.0.0.1:{self.backend.port}",
+            f"--ssl-cert={self.folder / 'backend.pem'}",
+        )
+        Editor(self.folder).put(parts(issued()))
+        believed = self.save("believed.pem", AUTHORITY.pem)
+        forward = f"--forward=ssl:127.0.0.1:{backend.number()}:ssl-ca-certs={believed}"
+        _, *files = self.options()
+        port = Port(self, self.top, BIND, forward, *files, "--reload-interval=200ms")
+        number = port.number()
+        context = ssl.create_default_context(cadata=AUTHORITY.pem.decode("ascii"))
+        self.assertNotEqual(self.welcome(number, context), "")
+        self.save("believed.pem", other.pem)
+        port.waitFor("forward has read again whom it believes")
+        self.assertEqual(self.welcome(number, context), "", port.log)
 
 
 class TerminalTests(ReloadCase):

@@ -36,6 +36,7 @@ from tests.support.wires import GivenFactory, HalfCloseRecorder, Recorder, Wire
 from xtls.config.options import TLSOptions
 from xtls.config.values import TLSVersion, TLSVersions
 from xtls.errors import HandshakeError, HandshakeTimeout, PeerVerificationError
+from xtls.testing.authority import Authority
 from xtls.trust.certificates import toPEM
 from xtls.trust.contexts import ClientConnectionCreator, ServerConnectionCreator
 from xtls.trust.verification import Reason
@@ -396,6 +397,28 @@ class TransportTests(SynchronousTestCase):
         self.assertEqual((self.client.made, self.server.made), (0, 0))
         self.assertFalse(self.wire.client.connected or self.wire.server.connected)
         self.assertEqual(self.logs.lines(), [])
+
+    def test_refusedForItsAuthority(self) -> None:
+        """
+        Who was refused for a certificate above its own has its own in the evidence too.
+        """
+        stranger = Authority()
+        pair = stranger.issue("server.test")
+        with NamedTemporaryFile() as file:
+            file.write(toPEM(pair) + stranger.pem)
+            file.flush()
+            creator = ServerConnectionCreator.fromOptions(TLSOptions(cert=(file.name,)))
+        self.wire = Wire()
+        clients = self.factory(True, clientCreator(), self.client)
+        servers = self.factory(False, creator, self.server)
+        self.wire.join(clients.buildProtocol(None), servers.buildProtocol(None))
+        waiting = next(iter(clients.protocols)).whenConnected()
+        self.wire.flush()
+        error = self.failureResultOf(waiting, PeerVerificationError).value
+        assert isinstance(error, PeerVerificationError)
+        self.assertEqual((error.refusal.reason, error.refusal.depth), (Reason.UNKNOWN_CA, 1))
+        self.assertEqual(error.refusal.certificate, stranger.certificate)
+        self.assertEqual(error.refusal.own, pair.certificate)
 
     def test_stockCreator(self) -> None:
         """

@@ -30,7 +30,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from xtls.errors import HandshakeError, HandshakeTimeout
+from xtls.errors import HandshakeError, HandshakeTimeout, PeerVerificationError
 from xtls.wire.engine import TLSEngine
 from xtls.wire.failures import describe
 from xtls.wire.layered import LayeredTransport, drop
@@ -116,7 +116,11 @@ class TLSTransport(LayeredTransport):
         """
         engine = self._engine
         if engine.failure is not None and not self._told:
-            self._fail(Failure(describe(engine.connection, engine.failure, engine.established)))
+            error = describe(engine.connection, engine.failure, engine.established)
+            if isinstance(error, PeerVerificationError):
+                # what was told while OpenSSL was asking had not seen the peer's own certificate yet
+                self._failure = None
+            self._fail(Failure(error))
 
     def failVerification(self, reason: Failure) -> None:
         """

@@ -19,7 +19,7 @@ from xtls.programs.reloading import BREATH, DAILY, PATIENCE, SETTLED, Reloader
 from xtls.testing.authority import Authority
 from xtls.trust import watching
 from xtls.trust.anchors import TrustAnchors
-from xtls.trust.certificates import KeyPair
+from xtls.trust.certificates import KeyPair, toPEM
 
 AUTHORITY = Authority("Example CA")
 NOW = datetime.now(timezone.utc)
@@ -233,12 +233,15 @@ class LookingTests(ReloaderCase):
         before = os.getcwd()
         self.addCleanup(os.chdir, before)
         os.chdir(self.folder)
-        creator = _Creator("cert.pem")
+        pair = AUTHORITY.issue("a.example")
+        self.write(self.cert, toPEM(pair).decode("ascii"))
+        creator = _Creator("cert.pem", pair=pair)
         reloader = self.begun(creator)
         os.chdir(before)
-        self.write(self.cert, "cert2")
+        self.write(self.cert, "\n" + toPEM(pair).decode("ascii"))
         self.assertTrue(self.after(reloader, 100))
-        self.assertEqual((creator.reads, os.getcwd()), (["cert2"], before))
+        self.assertEqual((len(creator.reads), os.getcwd()), (1, before))
+        self.assertEqual(reloader.sources[0].expiries[0].path, "cert.pem")
 
 
 class AskingTests(ReloaderCase):

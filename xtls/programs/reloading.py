@@ -152,7 +152,8 @@ class Source:
         """
         self.expiries: tuple[Expiry, ...] = ()
         try:
-            self.expiries = expiries(self._creator)
+            with _within(self._directory):
+                self.expiries = expiries(self._creator)
         except Exception:
             # a certificate that nobody can read the dates of is shown all the same
             _log.failure("when the certificates of {name} expire is not known", name=self.name)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from xtls.config.nested import NamedOptions, formatNamed, parseNamed, splitOptions, unwrapped
+from xtls.config.nested import NamedOptions, formatNamed, grouped, parseNamed, splitOptions
 
 
 class SplitTests(SynchronousTestCase):
@@ -29,20 +29,23 @@ class SplitTests(SynchronousTestCase):
         for text in ("(", ")", ")(", "a(b,c"):
             self.assertRaises(ValueError, splitOptions, text)
 
-    def test_unwrapped(self) -> None:
+    def test_grouped(self) -> None:
         """
-        One pair around all of it is taken away, and no other.
+        A value may stand in parentheses, so that its commas part nothing; and several may, one after the
+        other, for places where an option can be said once only.
         """
-        for text, inner in {
-            " (a,b) ": "a,b",
-            "((a))": "(a)",
-            "a": "a",
-            "a(b)": "a(b)",
-            "()": "",
+        for text, values in {
+            " (a,b) ": ("a,b",),
+            "((a))": ("a",),
+            "a": ("a",),
+            "a(b),c": ("a(b),c",),
+            "()": ("",),
+            "(a,b), (c,(d,e))": ("a,b", "c,(d,e)"),
+            "((a,b),(c))": ("a,b", "c"),
         }.items():
-            self.assertEqual(unwrapped(text), inner)
-        for text in ("(a)(b)", "(a", r"(a\)", "(a),b"):
-            self.assertRaises(ValueError, unwrapped, text)
+            self.assertEqual(grouped(text), values)
+        for text in ("(a)(b)", "(a", r"(a\)", "(a),b", "(a),"):
+            self.assertRaises(ValueError, grouped, text)
 
 
 class NamedTests(SynchronousTestCase):
@@ -54,7 +57,7 @@ class NamedTests(SynchronousTestCase):
         """
         The name is in one form; options are kept as text, in their order, as often as they were said.
         """
-        named = parseNamed("(B.Test.,ssl-cert=b.pem, ssl-allow=(CN=a,OU=b),ssl-allow=CN=c)", "ssl-sni")
+        named = parseNamed("B.Test.,ssl-cert=b.pem, ssl-allow=(CN=a,OU=b),ssl-allow=CN=c", "ssl-sni")
         self.assertEqual(named.name, "b.test")
         self.assertEqual(named.layer.source, "ssl-sni=b.test")
         values = {"ssl-cert": ("b.pem",), "ssl-allow": ("(CN=a,OU=b)", "CN=c")}

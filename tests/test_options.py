@@ -239,10 +239,14 @@ class NamedTests(SynchronousTestCase):
 
     def test_rules(self) -> None:
         """
-        A rule is kept as text, without the parentheses around it.
+        A rule is kept as text, without the parentheses around it; several may be in one text.
         """
-        self.assertEqual(said(allow=("(CN=a,OU=b)", "CN=c")).allow, ("CN=a,OU=b", "CN=c"))
-        for text in ("", "()", "(CN=a"):
+        for text in (("(CN=a,OU=b)", "CN=c"), "(CN=a,OU=b),(CN=c)", ("CN=a,OU=b", "CN=c")):
+            self.assertEqual(said(allow=text).allow, ("CN=a,OU=b", "CN=c"))
+        self.assertEqual(
+            said(sni="(a.test,ssl-cert=b),(c.test)").sni, said(sni=("a.test,ssl-cert=b", "c.test")).sni
+        )
+        for text in ("", "()", "(CN=a", "(CN=a),CN=b"):
             error = self.assertRaises(OptionError, said, allow=text)
             self.assertEqual(error.option, "ssl-allow")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from xtls.config.definitions import Layer
 from xtls.config.values import quoted
 
-__all__ = ["NamedOptions", "formatNamed", "parseNamed", "splitOptions", "unwrapped"]
+__all__ = ["NamedOptions", "formatNamed", "grouped", "parseNamed", "splitOptions"]
 
 _ESCAPED = ("(", ")", ",")
 
@@ -43,20 +43,24 @@ def splitOptions(text: str) -> list[str]:
     return parts
 
 
-def unwrapped(text: str) -> str:
+def grouped(text: str) -> tuple[str, ...]:
     """
-    A value without the one pair of parentheses that is around all of it, if there is one.
+    The values in a text: one, as it is or in parentheses; or several, each in parentheses, with commas
+    between.
 
-    @raise ValueError: if parentheses do not match.
+    @raise ValueError: if parentheses do not match, or something is beside them.
     """
     bare = text.strip()
     if not bare.startswith("("):
-        return bare
-    if not bare.endswith(")") or bare.endswith("\\)"):
-        raise ValueError(_MATCHING)
-    inner = bare[1:-1]
-    splitOptions(inner)
-    return inner.strip()
+        return (bare,)
+    values: list[str] = []
+    for part in map(str.strip, splitOptions(bare)):
+        if not part.startswith("(") or not part.endswith(")") or part.endswith("\\)"):
+            raise ValueError("expected one value, or several in parentheses with commas between: (...),(...)")
+        inner = part[1:-1]
+        splitOptions(inner)  # whose parentheses match among themselves
+        values.extend(grouped(inner))
+    return tuple(values)
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def parseNamed(text: str, source: str) -> NamedOptions:
     @param source: the option that this is the value of.
     @raise ValueError: if it cannot be read; values are not in the error.
     """
-    name, *parts = splitOptions(unwrapped(text))
+    name, *parts = splitOptions(text)
     name = name.strip().lower().removesuffix(".")
     if not name or "=" in name:
         raise ValueError("expected a name first, and then options: b.example.com,ssl-cert=b.pem")

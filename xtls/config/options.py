@@ -24,7 +24,7 @@ from xtls.config.definitions import (
     spellings,
     unknownOption,
 )
-from xtls.config.nested import NamedOptions, formatNamed, parseNamed, unwrapped
+from xtls.config.nested import NamedOptions, formatNamed, grouped, parseNamed
 from xtls.config.secrets import readSecret
 from xtls.config.values import (
     TLSVersion,
@@ -93,17 +93,24 @@ def _parsePath(text: str) -> tuple[str, ...]:
 
 def _parseRule(text: str) -> tuple[str, ...]:
     """
-    Read one rule as text: it is understood where it is applied.
+    Read rules as text: they are understood where they are applied.
     """
-    rule = unwrapped(text)
-    if not rule:
+    rules = grouped(text)
+    if not all(rules):
         raise ValueError("expected conditions such as CN=alice,OU=ops, or file:PATH")
-    return (rule,)
+    return rules
 
 
 def _parseNamed(text: str) -> tuple[NamedOptions, ...]:
     """
-    Read a name and what is said for those who ask for it.
+    Read names and what is said for those who ask for them.
+    """
+    return tuple(map(_parseName, grouped(text)))
+
+
+def _parseName(text: str) -> NamedOptions:
+    """
+    Read one of them.
     """
     named = parseNamed(text, TLSOptions.PREFIX + "sni")
     for name in named.layer.values:
@@ -115,7 +122,7 @@ def _parseNamed(text: str) -> tuple[NamedOptions, ...]:
         resolve(TLSOptions, named.layer)
     except OptionError as error:
         raise ValueError(f"{error.option} of {named.name}: {error.problem}") from None
-    return (named,)
+    return named
 
 
 #: What may be said for a name alone; all else is agreed on before the name counts.

@@ -88,7 +88,7 @@ What stands for a value:
 | `NAMES` | names with commas between, with or without the prefix that Python gives them |
 | `RULE` | conditions with commas between, all of which must hold; see [client certificates](../howto/client-certificates.md) |
 | `NAME,...` | a host name, and options with commas between; see there |
-| `(...)` | the same value: parentheses around a value keep its commas together, as in an address |
+| `(...)` | a `RULE` or `NAME,...` in parentheses, which keep its commas together, as in an address; or several: `(...),(...)` |
 
 *For* says whether an option is for a client, a server, or both.
 Options called *repeatable* may be said several times.

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -288,7 +288,7 @@ class Rule:
     """
 
     text: str
-    _conditions: tuple[tuple[_Field, Pattern], ...]
+    _conditions: tuple[tuple[_Field, Pattern], ...] = field(repr=False)
 
     @classmethod
     def parse(cls, text: str) -> Rule:

@@ -46,6 +46,15 @@ class WritingTests(SynchronousTestCase):
         writeNew(self.path, b"two", force=True)
         self.assertEqual(self.path.read_bytes(), b"two")
 
+    def test_folder(self) -> None:
+        """
+        A folder is not written over, whatever is said.
+        """
+        self.path.mkdir()
+        for force in (False, True):
+            error = self.assertRaises(OptionError, writeNew, self.path, b"one", force=force)
+            self.assertIn("folder", error.problem)
+
     def test_link(self) -> None:
         """
         A link that leads nowhere is something that is there.
@@ -153,6 +162,13 @@ class SummaryTests(SynchronousTestCase):
         self.assertIn(fingerprint(certificate), text)
         self.assertNotIn("issuer", summary(authority.certificate))
         self.assertNotIn("names", summary(authority.certificate))
+
+    def test_foreign(self) -> None:
+        """
+        A name that somebody else has chosen is shown so that no terminal obeys it.
+        """
+        text = summary(Authority("an\x1b[31m authority").issue("a.test").certificate)
+        self.assertIn("CN=an\\x1b[31m authority", text)
 
     def test_odd(self) -> None:
         """

@@ -168,6 +168,25 @@ class OpenSSLRecipeTests(CertCase):
         extension = self.succeed("openssl x509 -noout -ext subjectAltName -in cert.pem").text
         self.assertIn("DNS:localhost", extension)
 
+    def test_authority(self) -> None:
+        """
+        A CA that was made with C{openssl} goes on as one of ours, from a copy of its two files: it issues and
+        revokes, and is good to the letter once it is renewed.
+        """
+        (self.folder / "own").mkdir()
+        self.succeed("openssl genrsa -out own/ca-key.pem 2048")
+        command = "openssl req -new -x509 -days 365 -key own/ca-key.pem -out own/ca-cert.pem"
+        self.succeed(command, given=b"\n\n\n\n\nExample Internal CA\n\n")
+        authority = self.folder / "own" / "ca-cert.pem"
+        self.cert("server", "localhost", "--ca=own")
+        self.cert("client", "alice", "--ca=own")
+        self.succeed(f"openssl verify -CAfile {authority} localhost.pem alice.pem")
+        self.cert("renew", str(authority))
+        self.cert("revoke", "alice.pem", "--ca=own")
+        self.assertStrict("localhost.pem", "sslserver", authority=authority)
+        done = self.do(f"openssl verify -crl_check -CAfile {authority} -CRLfile own/crl.pem alice.pem")
+        self.assertIn("certificate revoked", done.text)
+
 
 class ArchiveTests(CertCase):
     """

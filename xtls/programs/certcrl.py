@@ -87,8 +87,6 @@ def _copyPath(given: Given, authority: x509.Certificate) -> Path | None:
     if not given.has("out"):
         return None
     path = Path(given.last("out")).expanduser().absolute()
-    if path.is_dir():
-        raise OptionError("out", SOURCE, f"{path} is a folder: name a file in it")
     try:
         older = x509.load_pem_x509_crl(readFile(path)).issuer == authority.subject
     except (ValueError, CertificateFileError):

@@ -17,6 +17,7 @@ from xtls.programs.commandline import SOURCE, Given, Word
 from xtls.trust.certificates import PrivateKey, fingerprint, subjectAlternativeNames
 from xtls.trust.files import readFile, writePrivate
 from xtls.trust.issuing import KEY_KINDS, newKey
+from xtls.trust.names import printable
 
 __all__ = [
     "FORCE",
@@ -28,6 +29,7 @@ __all__ = [
     "fileNameFor",
     "keyOf",
     "listeningExample",
+    "nameText",
     "optionText",
     "refuseExisting",
     "summary",
@@ -39,6 +41,9 @@ LONGEST_DAYS: Final = 3653
 
 #: What files are called by default, for the longest name, in characters.
 _LONGEST_FILE_NAME: Final = 100
+
+#: How much is shown of names, in characters.
+_LONGEST_TEXT: Final = 1000
 
 #: Options that several commands have.
 KEY: Final = Word("key", f"kind of key: {', '.join(KEY_KINDS)}", "KIND", "options", next(iter(KEY_KINDS)))
@@ -85,8 +90,10 @@ def fileNameFor(name: str) -> str:
 
 def refuseExisting(path: Path, force: bool) -> None:
     """
-    Refuse to write where there is a file, unless told to.
+    Refuse to write where there is a file, unless told to, and where there is a folder.
     """
+    if path.is_dir():
+        raise OptionError("out", SOURCE, f"{path} is a folder: name a file in it")
     if os.path.lexists(path) and not force:
         raise _existed(path)
 
@@ -131,6 +138,13 @@ def listeningExample(*options: str) -> str:
     return " ".join(words)
 
 
+def nameText(name: x509.Name) -> str:
+    """
+    A subject or an issuer, which may be somebody else's, as it is shown.
+    """
+    return printable(name.rfc4514_string(), _LONGEST_TEXT) or "none"
+
+
 def summary(certificate: x509.Certificate) -> str:
     """
     What is in a certificate, in lines.
@@ -139,11 +153,11 @@ def summary(certificate: x509.Certificate) -> str:
         names = ", ".join(subjectAlternativeNames(certificate))
     except ValueError:
         names = "cannot be read"
-    lines = [f"subject      {certificate.subject.rfc4514_string() or 'none'}"]
+    lines = [f"subject      {nameText(certificate.subject)}"]
     if certificate.issuer != certificate.subject:
-        lines.append(f"issuer       {certificate.issuer.rfc4514_string() or 'none'}")
+        lines.append(f"issuer       {nameText(certificate.issuer)}")
     if names:
-        lines.append(f"names        {names}")
+        lines.append(f"names        {printable(names, _LONGEST_TEXT)}")
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     lines += [
         f"valid        {begin:%Y-%m-%d} to {end:%Y-%m-%d}",

@@ -17,7 +17,7 @@ from xtls.config.locations import CERTIFICATE_NAMES, findDefaultCertificate, key
 from xtls.errors import CertificateFileError, OptionError
 from xtls.programs.certauthorities import CA, CA_PASSWORD, folderOf, lifetimeNote, openAuthority
 from xtls.programs.certclient import P12_PASSWORD, passphraseText
-from xtls.programs.certmaking import FORCE, HELP, daysOf, daysWord, summary, writeNew
+from xtls.programs.certmaking import FORCE, HELP, daysOf, daysWord, nameText, summary, writeNew
 from xtls.programs.certsecrets import WHERE, Ask, givenPassphrase, newPassphraseOf, terminal
 from xtls.programs.commandline import SOURCE, CommandLine, Given, Word
 from xtls.programs.messages import thisCommand
@@ -158,7 +158,7 @@ def _renewLeaf(given: Given, path: Path) -> _Renewal:
         pair = pair or _requiredPair(given, path, ask)
         return _Renewal(old, _anew(path, old, pair.key, days), pair)
     if not folder.exists or not isIssuedBy(old, folder.certificate()):
-        issuer = old.issuer.rfc4514_string()
+        issuer = nameText(old.issuer)
         problem = f"{path} was issued by {issuer}, and not by the CA in {folder.directory}"
         raise OptionError(CA.name, SOURCE, f"{problem}: name the folder of its CA with --ca")
     _requireUnrevoked(folder, path, old)

@@ -13,7 +13,7 @@ from cryptography import x509
 from xtls.errors import OptionError
 from xtls.programs.certauthorities import CA, CA_PASSWORD, folderOf, openAuthority
 from xtls.programs.certcrl import LIST_LIFETIME, listText
-from xtls.programs.certmaking import HELP, daysOf
+from xtls.programs.certmaking import HELP, daysOf, nameText
 from xtls.programs.commandline import SOURCE, CommandLine, Given, Word
 from xtls.programs.statuses import ExitStatus
 from xtls.trust.authorityfolder import AuthorityFolder
@@ -126,6 +126,6 @@ def _certificateIn(path: Path, folder: AuthorityFolder, authority: x509.Certific
         if each.subject != authority.subject and isIssuedBy(each, authority):
             if each.serial_number > 0 and each.serial_number.bit_length() <= _LONGEST:
                 return each
-    issuer = certificates[0].issuer.rfc4514_string()
+    issuer = nameText(certificates[0].issuer)
     problem = f"it was issued by {issuer}, and not by the CA in {folder.directory}: name its CA with --ca"
     raise OptionError(str(path), SOURCE, problem)

@@ -425,6 +425,10 @@ class RememberedTests(AcquaintanceCase):
         found = self.hosts.find("localhost", 10000)
         assert found is not None
         self.assertEqual(found.certificate, OWN)
+        self.server.certificate = OTHER
+        error = self.refused(self.acquaintance())
+        assert isinstance(error, KeyChanged)
+        self.assertTrue(error.forget.endswith(" hosts forget localhost:10000 --everywhere"))
 
     def test_unwritable(self) -> None:
         """
@@ -554,6 +558,21 @@ class AcquaintTests(SynchronousTestCase):
         it = self.made(parseTarget("ssl://127.0.0.1:10000/"), ssl_server_hostname="a.test")
         assert isinstance(it, Acquaintance)
         self.assertEqual(it.place, "a.test:10000")
+
+    def test_nameInFile(self) -> None:
+        """
+        By which name a host is remembered is the user's to say: what a connection file calls it may be another,
+        whose key would not be asked for, or would be replaced by this one's.
+        """
+        text = "mode=ssl\nhost=localhost\nport=10000\nssl-server-hostname=a.test\n"
+        self.hosts.remember("a.test", 10000, OTHER)
+        target = parseConnectionFile(text, "test.xpra")
+        it = self.made(target)
+        assert isinstance(it, Acquaintance)
+        self.assertEqual((it.place, it.mayAsk), ("localhost:10000", True))
+        it = self.made(target, ssl_server_hostname="a.test")
+        assert isinstance(it, Acquaintance)
+        self.assertEqual((it.place, it.mayAsk), ("a.test:10000", False))
 
     def test_file(self) -> None:
         """

@@ -16,6 +16,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any, Final
 
 from cryptography import x509
@@ -38,7 +39,7 @@ from xtls.trust.knownhosts import KnownHosts, RememberedHost
 from xtls.trust.pins import pinOf
 from xtls.trust.verification import Reason, Refusal
 
-__all__ = ["Acquaintance", "Asker", "Declined", "KeyChanged", "acquaint"]
+__all__ = ["Acquaintance", "Asker", "Declined", "KeyChanged", "acquaint", "rememberedAs"]
 
 _ONCE: Final = "once"
 _ALWAYS: Final = "always"
@@ -101,10 +102,22 @@ def acquaint(
 
     if not target.mode.secure or trustIsSaid(*((target.layer, layer) if target.trusted else (layer,))):
         return made("")
-    tls, _ = resolveBoth(target.layer, layer)
-    acquaintance = Acquaintance(asker, tls.serverHostname or target.host, target, hosts, verbose=verbose)
+    acquaintance = Acquaintance(asker, rememberedAs(target, layer), target, hosts, verbose=verbose)
     acquaintance.begin(made, mayAsk=not trustIsSaid(target.layer))
     return acquaintance
+
+
+def rememberedAs(target: Target, layer: Layer) -> str:
+    """
+    The name under which a server is remembered: what the user calls it.
+
+    What a connection file calls it does not count.  That may be the name of another, whose key would then not
+    be asked for, or be replaced by that of this one.
+
+    @param layer: the options of the command line.
+    """
+    tls, _ = resolveBoth(*((target.layer, layer) if target.trusted else (layer,)))
+    return tls.serverHostname or target.host
 
 
 #: Where the pin of a host that was accepted was said.
@@ -142,7 +155,7 @@ class Acquaintance:
         try:
             self._remembered = self._hosts.find(self._host, self._target.port)
         except CertificateFileError as e:
-            problem = f"{e.problem}; to forget this host: {self.forgetting}"
+            problem = f"{e.problem}; to forget this host: {self._forgetting(Path(e.path))}"
             raise CertificateFileError(e.path, problem) from None
         self.mayAsk = mayAsk and self._remembered is None
         self._pin("" if self._remembered is None else self._remembered.pin)
@@ -163,12 +176,14 @@ class Acquaintance:
         """
         return joinHostPort(self._host, self._target.port)
 
-    @property
-    def forgetting(self) -> str:
+    def _forgetting(self, path: Path) -> str:
         """
         The command that forgets the host.
+
+        @param path: where it is remembered.
         """
-        return f"{thisCommand()} hosts forget {shlex.quote(self.place)}"
+        more = "" if path.is_relative_to(self._hosts.directory) else " --everywhere"
+        return f"{thisCommand()} hosts forget {shlex.quote(self.place)}{more}"
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """
@@ -207,7 +222,8 @@ class Acquaintance:
         if self._accepted is not None:
             certificate, self._accepted = self._accepted, None
             if self._remember(certificate):
-                say(f"{self.place} is remembered. To forget it: {self.forgetting}")
+                forget = self._forgetting(self._hosts.directory)
+                say(f"{self.place} is remembered. To forget it: {forget}")
         elif self._remembered is not None and self._remembered.path.is_relative_to(self._hosts.directory):
             shown = _shownBy(protocol)
             if shown is not None and shown != self._remembered.certificate:
@@ -240,7 +256,9 @@ class Acquaintance:
             return failure
         refusal = error.refusal
         if refusal.reason is Reason.WRONG_KEY and self._pinned:
-            return Failure(KeyChanged(refusal, self._remembered, self.forgetting))
+            remembered = self._remembered
+            forget = "" if remembered is None else self._forgetting(remembered.path)
+            return Failure(KeyChanged(refusal, remembered, forget))
         own = refusal.own
         if not self.mayAsk or own is None or refusal.reason not in ACCEPTABLE:
             return failure

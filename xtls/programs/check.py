@@ -25,6 +25,7 @@ from xtls.config.portoptions import ALL_OPTIONS, PortOptions, resolveBoth
 from xtls.config.target import parseTarget
 from xtls.config.values import parseSeconds
 from xtls.errors import OptionError
+from xtls.programs.acquaintance import rememberedAs
 from xtls.programs.checkreport import Report
 from xtls.programs.commandline import SOURCE, CommandLine, Given, Word, wordsOf
 from xtls.programs.conclusions import REMEMBERED, findings, statusFor
@@ -129,11 +130,11 @@ def _aboutTLS(name: str) -> bool:
     return name.startswith(TLSOptions.PREFIX)
 
 
-def _remembered(target: Target, tls: TLSOptions, hosts: KnownHosts) -> Layer:
+def _remembered(target: Target, layer: Layer, hosts: KnownHosts) -> Layer:
     """
     What is remembered of a server, which C{xtls attach} demands of it.
     """
-    host = hosts.find(tls.serverHostname or target.host, target.port)
+    host = hosts.find(rememberedAs(target, layer), target.port)
     return Layer(REMEMBERED, {optionNamed(TLSOptions, "pin").name: (host.pin,)} if host is not None else {})
 
 
@@ -166,7 +167,7 @@ def checked(given: Given, hosts: KnownHosts | None = None) -> Check:
         theirs = withoutAnchors(theirs, layer)
     if target.mode.secure and not trustIsSaid(theirs, layer):
         known = hosts or KnownHosts(configDirectory(), certificateSearchPath())
-        layers = (_remembered(target, resolveBoth(theirs, layer)[0], known), layer)
+        layers = (_remembered(target, layer, known), layer)
     tls, options = resolveBoth(theirs, *layers)
     return Check(target, layers, tls, options, deadline, given)
 

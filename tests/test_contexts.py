@@ -1112,6 +1112,19 @@ class BadOptionsTests(SynchronousTestCase):
         self.assertIn(NAME, error.problem)
 
 
+class PinTests(SynchronousTestCase):
+    """
+    What contradicts a pin.
+    """
+
+    def test_pinUnverified(self) -> None:
+        """
+        A key that is pinned where nothing is verified is an error: it would not be looked at.
+        """
+        error = self.assertRaises(OptionError, client, pin=("x",), serverVerifyMode=VerifyMode.NONE)
+        self.assertEqual(error.option, "ssl-pin")
+
+
 class Recorder(Protocol):
     """
     Greets, and remembers what it hears.

@@ -86,9 +86,9 @@ What stands for a value:
 | `DATA` | hexadecimal, with or without `0x`; `base64:` or `b64:` and base64; or PEM text; in any lines |
 | `WHERE` | `file:PATH`, `env:NAME`, `fd:NUMBER`; or the secret itself, which lists of processes then show |
 | `NAMES` | names with commas between, with or without the prefix that Python gives them |
-| `RULE` | conditions with commas between, all of which must hold; see [client certificates](../howto/client-certificates.md) |
-| `NAME,...` | a host name, and options with commas between; see there |
-| `(...)` | a `RULE` or `NAME,...` in parentheses, which keep its commas together, as in an address; or several: `(...),(...)` |
+| `RULE` | conditions with commas between, all of which must hold: [rules](../howto/client-certificates.md) |
+| `NAME,...` | a host name, and options with commas between: [names](../howto/client-certificates.md) |
+| `(...)` | one of these two, whose commas then part nothing, as in an address; or several: `(...),(...)` |
 
 *For* says whether an option is for a client, a server, or both.
 Options called *repeatable* may be said several times.

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta, timezone
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from OpenSSL.crypto import X509, X509Store, X509StoreContext, X509StoreContextError, X509StoreFlags
 from twisted.trial.unittest import SynchronousTestCase
 
-from xtls.trust.issuing import authorityKeyIdentifier, newAuthority, newKey
+from xtls.trust.issuing import authorityKeyIdentifier, newAuthority, newKey, newServer
 from xtls.trust.revoking import (
     LIST_DAYS,
     REASONS,
@@ -72,6 +73,24 @@ class RevocationListTests(SynchronousTestCase):
         theirs = other.sign(key, None)
         self.assertEqual(revocationsIn(theirs), (Revocation(1, NOW),))
         self.assertEqual(listNumber(theirs), 0)
+
+    def test_strict(self) -> None:
+        """
+        OpenSSL, keeping to RFC 5280 to the letter, believes the list about the whole chain: who is in it is
+        refused, and nobody else.
+        """
+        good, bad = (newServer(AUTHORITY, ["a.test"], now=NOW).certificate for _ in range(2))
+        made = revocationList(AUTHORITY, [Revocation(bad.serial_number, NOW)], number=1, now=NOW)
+        store = X509Store()
+        store.add_cert(X509.from_cryptography(AUTHORITY.certificate))
+        store.add_crl(made)
+        flags = X509StoreFlags.X509_STRICT | X509StoreFlags.CRL_CHECK | X509StoreFlags.CRL_CHECK_ALL
+        store.set_flags(flags)
+        store.set_time((NOW + timedelta(days=LIST_DAYS - 1)).replace(tzinfo=None))
+        X509StoreContext(store, X509.from_cryptography(good)).verify_certificate()
+        refused = X509StoreContext(store, X509.from_cryptography(bad))
+        error = self.assertRaises(X509StoreContextError, refused.verify_certificate)
+        self.assertIn("revoked", str(error))
 
     def test_kinds(self) -> None:
         """

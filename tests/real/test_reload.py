@@ -444,6 +444,26 @@ class SignalTests(ReloadCase):
         self.assertEqual(port.log.count(" now\n"), replaced)
         self.check(load, port)
 
+    def test_sessions(self) -> None:
+        """
+        After that, what one worker has begun the others still resume.
+        """
+        port = self.prepare("--workers=2")
+        load = self.load(port)
+        self.follow(load, port, self.hup(port), workers=True)
+        load.stop()
+        context = ssl.create_default_context(cadata=AUTHORITY.pem.decode("ascii"))
+        session: ssl.SSLSession | None = None
+        resumed = []
+        for _ in range(9):
+            with socket.create_connection(("127.0.0.1", port.number()), DEADLINE) as plain:
+                secure = context.wrap_socket(plain, server_hostname="localhost", session=session)
+                secure.sendall(b"\x00hello")
+                self.assertEqual(readExactly(secure, 6), b"\x00hello")
+                resumed.append(bool(secure.session_reused))
+                session = session or secure.session
+        self.assertEqual(resumed, [False] + [True] * 8)
+
     def test_storm(self) -> None:
         """
         Who asks all the time, while connections stay, neither ends any of them nor has more and more

@@ -561,8 +561,8 @@ class AcquaintTests(SynchronousTestCase):
 
     def test_nameInFile(self) -> None:
         """
-        By which name a host is remembered is the user's to say: what a connection file calls it may be another,
-        whose key would not be asked for, or would be replaced by this one's.
+        By which name a host is remembered is the user's to say: what a connection file calls it may be
+        another, whose key would not be asked for, or would be replaced by this one's.
         """
         text = "mode=ssl\nhost=localhost\nport=10000\nssl-server-hostname=a.test\n"
         self.hosts.remember("a.test", 10000, OTHER)

@@ -51,6 +51,7 @@ from xtls.testing.authority import Authority
 from xtls.trust.certificates import KeyPair, toPEM
 from xtls.trust.contexts import ClientConnectionCreator, ServerConnectionCreator, refusalOf
 from xtls.trust.issuing import selfSigned
+from xtls.trust.pins import pinOf
 from xtls.trust.verification import Reason
 
 TLS1_2 = TLSVersions(TLSVersion.TLS1_2, TLSVersion.TLS1_2)
@@ -1116,6 +1117,21 @@ class PinTests(SynchronousTestCase):
     """
     What contradicts a pin.
     """
+
+    def test_revocations(self) -> None:
+        """
+        A revocation list beside a pinned key, and no CA that could have signed it, is an error: it would not
+        be looked at.
+        """
+        revoked = AUTHORITY.issue(NAME)
+        crl = saved(self, AUTHORITY.revocations(revoked.certificate).public_bytes(Encoding.PEM))
+        said: dict[str, Any] = {"pin": (pinOf(revoked.certificate),), "crl": (crl,)}
+        error = self.assertRaises(OptionError, ClientConnectionCreator.fromOptions, TLSOptions(**said), NAME)
+        self.assertEqual(error.option, "ssl-crl")
+        both = client(**said, sources={"caData": "command line"})
+        refusal = refusalOf(handshake(both, server(self, revoked)).client.connection)
+        assert refusal is not None
+        self.assertIs(refusal.reason, Reason.REVOKED)
 
     def test_pinUnverified(self) -> None:
         """

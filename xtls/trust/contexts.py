@@ -116,6 +116,11 @@ def _client(options: TLSOptions, host: str, alpn: Sequence[bytes]) -> _Client:
     warning = None
     anchors = TrustAnchors()
     if verified:
+        if options.crl and not authority:
+            problem = (
+                "nobody vouches for it, since a pinned key stands for the CAs: name the CA that signed it too"
+            )
+            raise options.error("crl", problem)
         anchors = trustAnchors(options, Side.CLIENT) if authority else TrustAnchors()
         believe(context, anchors, options)
         # a server always presents a certificate: where it is optional, it is as good as required

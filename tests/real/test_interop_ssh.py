@@ -8,12 +8,15 @@ import hashlib
 import os
 import pwd
 import random
+import shlex
 import socket
 from pathlib import Path
+from typing import Final
 from unittest import SkipTest
 
 from tests.support.interop import InteropCase
 from tests.support.programs import Done, Port, Program, find
+from tests.support.terminals import Session
 from xtls.testing.authority import Authority
 
 #: Where sshd keeps apart what has no privileges, when root starts it.
@@ -36,6 +39,14 @@ PrintMotd no
 PrintLastLog no
 UseDNS no
 """
+
+
+#: How ssh is called, but for where to.
+_SSH: Final = (
+    "ssh -F none -T -o BatchMode=yes -o ConnectTimeout=20 -o StrictHostKeyChecking=yes"
+    " -o UserKnownHostsFile=known -o GlobalKnownHostsFile=none -o HostKeyAlias=the-sshd"
+    " -o IdentitiesOnly=yes -o IdentityFile=user"
+)
 
 
 class SSHTests(InteropCase):
@@ -82,12 +93,7 @@ class SSHTests(InteropCase):
         """
         Run a command over ssh.
         """
-        words = (
-            "ssh -F none -T -o BatchMode=yes -o ConnectTimeout=20 -o StrictHostKeyChecking=yes"
-            " -o UserKnownHostsFile=known -o GlobalKnownHostsFile=none -o HostKeyAlias=the-sshd"
-            " -o IdentitiesOnly=yes -o IdentityFile=user"
-        )
-        return self.do(words, *options, f"{self.user}@{host}", command, given=given)
+        return self.do(_SSH, *options, f"{self.user}@{host}", command, given=given)
 
     def proxied(self, mode: str) -> str:
         """
@@ -95,6 +101,17 @@ class SSHTests(InteropCase):
         """
         trusting = "" if mode in ("ws", "tcp") else " --ssl-ca-certs=ca.pem"
         return f"ProxyCommand=xtls attach {mode}://localhost:{self.number}/{trusting}"
+
+    def test_firstUse(self) -> None:
+        """
+        Under ssh too, whoever sits at the terminal is asked about a server that cannot be verified.
+        """
+        proxy = shlex.quote(f"ProxyCommand=xtls attach ssl://localhost:{self.number}/")
+        session = Session(self, f"{_SSH} -o {proxy} {self.user}@the-sshd 'echo hello'", self.folder)
+        session.waitFor("once, always or no [no]: ")
+        session.type("once\n")
+        self.assertEqual(session.wait(), 0, session.seen)
+        self.assertTrue(session.seen.endswith("hello\n"), session.seen)
 
     def test_command(self) -> None:
         """

@@ -18,6 +18,7 @@ from xtls.trust.authorityfolder import AuthorityFolder
 from xtls.trust.certificates import NO_PASSPHRASE, toPEM
 from xtls.trust.issuing import newAuthority, newServer, selfSigned
 from xtls.trust.register import Entry, Register
+from xtls.trust.renewing import renewed
 from xtls.trust.revoking import Revocation, listNumber, revocationsIn
 
 NOW = datetime(2026, 2, 28, 12, 0, 0, tzinfo=timezone.utc)
@@ -153,6 +154,31 @@ class RegisterTests(FolderCase):
         self.assertEqual(made.next_update_utc, NOW + timedelta(days=3))
         self.assertEqual(self.folder.register().lists, 3)
         self.assertEqual(self.folder.register().entries, (revoked(SERVER), revoked(OTHER)))
+
+    def test_sameKey(self) -> None:
+        """
+        What was renewed meanwhile, for the same key, is revoked too; and what is renewed afterwards is not
+        issued.
+        """
+        first, second, third = (renewed(SERVER, AUTHORITY, days=n, now=NOW) for n in (1, 2, 3))
+        self.folder.record(first)
+        self.folder.record(second)
+        made = self.folder.revoke(AUTHORITY, [revoked(first)], now=NOW)
+        self.assertEqual(
+            {each.serial for each in revocationsIn(made)}, {first.serial_number, second.serial_number}
+        )
+        self.assertEqual({each.reason for each in revocationsIn(made)}, {"superseded"})
+        error = self.assertRaises(CertificateFileError, self.folder.record, third)
+        self.assertIn("server a.test", error.problem)
+        self.assertEqual(len(self.folder.register().entries), 2)
+
+    def test_unrevoked(self) -> None:
+        """
+        An entry without a revocation is noted, and nothing else.
+        """
+        self.folder.revoke(AUTHORITY, [Entry.of(SERVER)])
+        self.assertEqual(self.folder.register().entries, (Entry.of(SERVER),))
+        self.assertEqual(len(self.list()), 0)
 
     def test_publish(self) -> None:
         """

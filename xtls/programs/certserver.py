@@ -83,7 +83,7 @@ def run(arguments: Sequence[str]) -> int:
         try:
             generalName(name)
         except ValueError as e:
-            raise OptionError(name, SOURCE, f"{e}, and no address") from None
+            raise OptionError(name, SOURCE, f"{e}, nor an address") from None
     path = Path(given.last("out") or f"{fileNameFor(names[0])}.pem").expanduser().absolute()
     refuseExisting(path, given.has("force"))
     days, folder = daysOf(given, LEAF_DAYS), folderOf(given)

@@ -9,7 +9,7 @@ is revoked is in the register before it is in the list, so that an interruption 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -135,11 +135,16 @@ class AuthorityFolder:
 
     def record(self, certificate: x509.Certificate) -> None:
         """
-        Note that a certificate was issued.
+        Note that a certificate was issued, before anybody gets it.
 
-        @raise CertificateFileError: if that cannot be noted.
+        @raise CertificateFileError: if that cannot be noted, or its key was revoked.
         """
-        self._change(lambda register: register.adding(Entry.of(certificate)))
+        entry = Entry.of(certificate)
+        with self._locked():
+            register = self.register()
+            if any(each.revocation for each in register.sharing(entry)):
+                raise CertificateFileError(str(self.registerPath), f"the key of {entry.label} was revoked")
+            self._write(register.adding(entry))
 
     def revoke(
         self,
@@ -150,20 +155,18 @@ class AuthorityFolder:
         now: datetime | None = None,
     ) -> x509.CertificateRevocationList:
         """
-        Revoke certificates, and make a new revocation list.
+        Revoke certificates, and all others for the same keys, and make a new revocation list.
 
         @param entries: what to revoke, each with its revocation; what the register does not have is added.
         @param days: how long the list is good.
         """
-
-        def change(register: Register) -> Register:
-            revocations = [each.revocation for each in entries if each.revocation is not None]
-            for each in entries:
-                register = register.adding(replace(each, revocation=None))
-            return register.revoking(revocations)
-
         with self._locked():
-            register = change(self.register())
+            register = self.register()
+            for each in entries:
+                for other in register.sharing(each):
+                    register = register.adding(replace(other, revocation=None))
+                    if each.revocation is not None:
+                        register = register.revoking([replace(each.revocation, serial=other.serial)])
             self._write(register)
             return self._publish(authority, register, days, now)
 
@@ -177,13 +180,6 @@ class AuthorityFolder:
         @raise CertificateFileError: if the register or the list before it cannot be read.
         """
         return self.revoke(authority, (), days=days, now=now)
-
-    def _change(self, change: Callable[[Register], Register]) -> None:
-        """
-        Change the register while nobody else does.
-        """
-        with self._locked():
-            self._write(change(self.register()))
 
     def _write(self, register: Register) -> None:
         """

@@ -55,7 +55,7 @@ class HostsTests(SynchronousTestCase):
         """
         Each host is on one line, with since when and its fingerprint; those that others remember with where.
         """
-        self.assertEqual(self.run_("list"), (0, "", ""))
+        self.assertEqual(self.run_("list"), (0, "", "xtls hosts: none is remembered\n"))
         self.hosts.remember("a.test", 443, CERTIFICATE, THEN)
         path = self.others.remember("::1", 10000, CERTIFICATE, THEN).path
         shown = f"since 2026-02-03  {fingerprint(CERTIFICATE)}"

@@ -100,6 +100,8 @@ def _list(hosts: KnownHosts, given: Given) -> int:
     if given.has(_JSON):
         print(json.dumps([_facts(each) for each in found], indent=2))
         return ExitStatus.OK
+    if not found:
+        print("xtls hosts: none is remembered", file=sys.stderr)
     width = max((len(_placeOf(each)) for each in found), default=0)
     for each in found:
         elsewhere = "" if each.path.is_relative_to(hosts.directory) else f"  in {each.path}"

@@ -366,6 +366,32 @@ class NamesTests(ServerContextsCase):
                         self.assertRefused(self.handshake(server, name, pair, protocol=versions), reason)
                 self.assertTrue(server.asked and server.required)
 
+    def test_lists(self) -> None:
+        """
+        A name may have revocation lists and flags of its own; those of all hold for it where it has none.
+        """
+        revoked = saved(self, AUTHORITY.revocations(BOB.certificate).public_bytes(Encoding.PEM))
+        nobody = saved(self, AUTHORITY.revocations().public_bytes(Encoding.PEM))
+        lax = Authority("lax", withKeyUsage=False)
+        self.paths["CA"] = saved(self, lax.pem + AUTHORITY.pem)
+        carol = person(lax, "CN=carol")
+        self.people[id(carol)] = saved(self, carol)
+        for versions in VERSIONS:
+            server = self.server(
+                ca_certs="CA", sni=(f"b.test,ssl-crl={revoked}", "c.test,ssl-verify-flags=X509_STRICT")
+            )
+            self.assertTrue(self.handshake(server, "a.test", BOB, protocol=versions).complete)
+            self.assertRefused(self.handshake(server, "b.test", BOB, protocol=versions), Reason.REVOKED)
+            self.assertTrue(self.handshake(server, "b.test", ALICE, protocol=versions).complete)
+            self.assertRefused(
+                self.handshake(server, "b.test", carol, protocol=versions), Reason.NO_REVOCATION_LIST
+            )
+            self.assertTrue(self.handshake(server, "a.test", carol, protocol=versions).complete)
+            self.assertRefused(self.handshake(server, "c.test", carol, protocol=versions), Reason.STRICT)
+            server = self.server(ca_certs="CA", crl=revoked, sni=("b.test", f"c.test,ssl-crl={nobody}"))
+            for name, good in (("a.test", False), ("b.test", False), ("c.test", True)):
+                self.assertIs(self.handshake(server, name, BOB, protocol=versions).complete, good)
+
     def test_default(self) -> None:
         """
         Who asks for no name gets what was said for the default, and nothing laxer.

@@ -21,7 +21,7 @@ from typing import Any, Final
 from OpenSSL import SSL
 from twisted.logger import Logger
 
-from xtls.config.options import Side, TLSOptions, VerifyMode
+from xtls.config.options import Side, TLSOptions, VerifyMode, optionNamed
 from xtls.errors import CertificateFileError
 from xtls.trust.anchors import TrustAnchors, trustAnchors
 from xtls.trust.certificates import KeyPair
@@ -94,13 +94,14 @@ def _requireNothing(options: TLSOptions) -> None:
     """
     Require that nothing is said of certificates of clients, since there is nobody to believe about them.
     """
-    missing = "no CA is named for certificates of clients, and the system's are never believed for them"
+    mend = f"name a file of CAs with --{optionNamed(TLSOptions, 'caCerts').name}"
+    missing = f"no CA is named for certificates of clients, and the system's are never believed; {mend}"
     if options.clientVerifyMode is not None:
         mode = options.clientVerifyMode.value
-        raise options.error("clientVerifyMode", f"{mode}: {missing}; name a file of CAs")
+        raise options.error("clientVerifyMode", f"{mode}: {missing}")
     if options.allow:
-        raise options.error("allow", f"{missing}; name a file of CAs")
-    revoked = "clients show no certificate that could be revoked; name a file of CAs for them"
+        raise options.error("allow", missing)
+    revoked = f"clients show no certificate that could be revoked; {mend}"
     if options.crl:
         raise options.error("crl", revoked)
     if any(name.startswith("CRL_") for name in options.verifyFlags):

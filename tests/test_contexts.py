@@ -1140,6 +1140,15 @@ class PinTests(SynchronousTestCase):
         error = self.assertRaises(OptionError, client, pin=("x",), serverVerifyMode=VerifyMode.NONE)
         self.assertEqual(error.option, "ssl-pin")
 
+    def test_pinAndLists(self) -> None:
+        """
+        So are revocation lists where a pinned key is all that is believed: nobody could say whose they are.
+        """
+        crl = saved(self, AUTHORITY.revocations().public_bytes(Encoding.PEM))
+        error = self.assertRaises(OptionError, client, pin=("x",), crl=(crl,), caData=b"")
+        self.assertEqual(error.option, "ssl-crl")
+        self.assertIn(crl, client(pin=("x",), crl=(crl,)).files)
+
 
 class Recorder(Protocol):
     """

@@ -208,6 +208,8 @@ class StatusTests(SynchronousTestCase):
             (notes(), [], 0),
             (notes(), problem(Topic.REACH)[:1], 0),
             (notes(attached=refused), problem(Topic.TLS), 19),
+            (notes(attached=Attached(ExitStatus.CONNECTION_FAILED)), problem(Topic.TLS), 16),
+            (notes(attached=Attached(ExitStatus.CONNECTION_FAILED)), problem(Topic.REACH), 18),
             (notes(), problem(Topic.TLS), 16),
             (notes(), problem(Topic.PROTOCOLS), 18),
             (notes(), problem(Topic.CERTIFICATE), 19),

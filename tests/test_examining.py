@@ -21,7 +21,7 @@ from xtls.config.options import TLSOptions, TLSVersion, TLSVersions, VerifyMode,
 from xtls.config.portoptions import resolveBoth
 from xtls.config.target import parseTarget
 from xtls.errors import OptionError
-from xtls.programs.examining import Examiner
+from xtls.programs.examining import Examiner, _hostField
 from xtls.programs.portfindings import HTTPAnswer, Speech
 from xtls.programs.statuses import ExitStatus
 from xtls.programs.steps import Attached, Notes
@@ -239,7 +239,7 @@ class SecureTests(ExaminingTestCase):
         """
         tls = self.secure()
         for target in ("ssl://server.test:1/", "tcp://server.test:1/", "ws://server.test:1/"):
-            for most in range(9):
+            for most in range(10):
                 notes = self.examine(target, MadeFactory(lambda: Both(tls)), most)
                 self.assertLessEqual(notes.connections, most)
                 self.assertEqual(bool(notes.reach.problem), most == 0)
@@ -332,6 +332,28 @@ class PlainTests(ExaminingTestCase):
         for most in (1, 100):
             self.assertEqual(self.examine("/run/x", Recorder, most).plain, Speech())
 
+    def test_everything(self) -> None:
+        """
+        A port that shows pages, and leads who is silent to a server that speaks first.
+        """
+
+        class Port(Web):
+            """
+            Looks at its clients for a while.
+            """
+
+            def connectionMade(self) -> None:
+                reactor.callLater(5, self.speak)
+
+            def speak(self) -> None:
+                assert self.transport is not None
+                self.transport.write(b"late")
+
+        reactor = self.reactor
+        notes = self.examine("tcp://h:1/", Port)
+        assert notes.plain is not None
+        self.assertEqual((notes.plain.banner, notes.plain.http, notes.webSocket), (b"late", OK, ""))
+
     def test_ssh(self) -> None:
         """
         An SSH server is listened to, and that is all.
@@ -354,6 +376,24 @@ class PlainTests(ExaminingTestCase):
         self.assertEqual((notes.webSocket, notes.attached), ("", Attached()))
         notes = self.examine("ws://h:1/", lambda: Answering(b"HTTP/1.1 404 Not Found\r\n\r\n"))
         self.assertIn("404", notes.webSocket or "")
+
+
+class HostTests(SynchronousTestCase):
+    """
+    Whom a web server is told that is meant.
+    """
+
+    def test_hosts(self) -> None:
+        """
+        Names in A-labels, addresses in brackets and without a zone, and something for Unix sockets.
+        """
+        for target, expected in (
+            ("ws://b\u00fccher.test:1/", "xn--bcher-kva.test:1"),
+            ("ws://[fe80::1%25eth0]:1/", "[fe80::1]:1"),
+            ("/run/x", "localhost"),
+            ("ws://a_b..c:1/", "a_b..c:1"),
+        ):
+            self.assertEqual(_hostField(parseTarget(target)), expected)
 
 
 class WayTests(ExaminingTestCase):

@@ -232,6 +232,24 @@ class TalkTests(StepsTestCase):
         self.assertTrue(server.received.startswith(b"HEAD / HTTP/1.1\r\nHost: h:1\r\n"), server.received)
         self.assertTrue(server.received.endswith(b"\r\n\r\n"))
 
+    def test_lateBanner(self) -> None:
+        """
+        A server that speaks first, but takes its time for that, is known by how it begins.
+        """
+
+        class Slow(Recorder):
+            """
+            Speaks when it has been spoken to.
+            """
+
+            def dataReceived(self, data: bytes) -> None:
+                assert self.transport is not None
+                self.transport.write(b"SSH-2.0-x\r\n\r\n")
+
+        speech = self.heard(Slow)
+        self.assertEqual((speech.banner, speech.other), (b"SSH-2.0-x\r\n\r\n", b""))
+        self.assertGreaterEqual(speech.after, 1)
+
     def test_others(self) -> None:
         """
         What is not HTTP, who hangs up, and who is not asked.

@@ -9,6 +9,7 @@ import os
 import socket
 import struct
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ class CheckCase(InteropCase):
         @return: what was found, as JSON; C{kinds} has the grade of each kind in it.
         """
         done = self.do("xtls check --json", target, *options, deadline=80)
-        self.assertEqual((done.status, done.errors), (status, b""), done.text)
+        self.assertEqual((done.status, done.errors.decode()), (status, ""), f"{done.errors!r} {done.text}")
         value: dict[str, Any] = json.loads(done.output)
         self.assertEqual(value["status"], status)
         for each in value["findings"]:
@@ -44,6 +45,15 @@ class CheckCase(InteropCase):
                 self.assertTrue(each["remedy"], each)
         value["kinds"] = {each["kind"]: each["grade"] for each in value["findings"]}
         return value
+
+    def checks(self, *cases: tuple[str, tuple[str, ...], int]) -> list[dict[str, Any]]:
+        """
+        Check some targets at once, which are waiting most of the time.
+
+        @param cases: target, options, and the status that it ends with.
+        """
+        with ThreadPoolExecutor(4) as pool:
+            return list(pool.map(lambda case: self.check(case[0], *case[1], status=case[2]), cases))
 
     def sentence(self, value: dict[str, Any], kind: str) -> str:
         """
@@ -71,17 +81,18 @@ class PortTests(CheckCase):
             "--ssl-cert=server.pem",
         )
         numbers = {mode: port.number(mode) for mode in modes}
-        for mode in ("ssl", "wss"):
-            value = self.check(f"{mode}://localhost:{numbers[mode]}/", CAS)
+        ssl, wss, tcp, ws = self.checks(
+            *((f"{mode}://localhost:{numbers[mode]}/", (CAS,), 0) for mode in ("ssl", "wss")),
+            *((f"{mode}://localhost:{numbers[mode]}/", (), 0) for mode in ("tcp", "ws")),
+        )
+        for value in (ssl, wss):
             self.assertEqual(value["tls"]["version"], "TLSv1.3")
             self.assertEqual(value["kinds"]["attach"], "ok")
             self.assertEqual(value["kinds"]["wss"], "ok", value)
             self.assertNotIn("problem", value["kinds"].values())
             self.assertLessEqual(value["connections"], 7)
-        for mode in ("tcp", "ws"):
-            value = self.check(f"{mode}://localhost:{numbers[mode]}/")
+        for value, secure in ((tcp, "ssl"), (ws, "wss")):
             self.assertEqual((value["kinds"]["not-encrypted"], value["kinds"]["tls"]), ("warning", "ok"))
-            secure = {"tcp": "ssl", "ws": "wss"}[mode]
             commands = [each["command"] for each in value["findings"]]
             self.assertTrue(any(f"attach {secure}://localhost" in each for each in commands), commands)
 
@@ -116,8 +127,9 @@ class PortTests(CheckCase):
         options = [f"--bind-ssl=127.0.0.1:0,ssl-cert={name}" for name in cases if name != "leaf.pem"]
         options.append("--bind-ssl=127.0.0.1:0,ssl-cert=leaf.pem,ssl-key=leaf.key")
         port = self.port(*options, self.forward(echo))
-        for number, (name, (kind, grade, words)) in zip(self.numbers(port, "ssl", 4), cases.items()):
-            value = self.check(f"ssl://localhost:{number}/", CAS, status=19)
+        targets = [f"ssl://localhost:{number}/" for number in self.numbers(port, "ssl", 4)]
+        values = self.checks(*((target, (CAS,), 19) for target in targets))
+        for value, (name, (kind, grade, words)) in zip(values, cases.items()):
             self.assertEqual((value["kinds"]["attach"], value["kinds"][kind]), ("problem", grade), name)
             self.assertIn(words, json.dumps(value["findings"]), name)
             self.assertIn("CERTIFICATE_VERIFY_FAILED", self.sentence(value, "attach"))
@@ -187,14 +199,16 @@ class PortTests(CheckCase):
         )
         for at, number in enumerate(self.numbers(port, "ssl", 4)):
             target, required = f"ssl://localhost:{number}/", at < 2
-            value = self.check(target, CAS, status=16 if required else 0)
+            value, shown, refused = self.checks(
+                (target, (CAS,), 16 if required else 0),
+                (target, (CAS, "--ssl-cert=client.pem"), 0),
+                (target, (CAS, "--ssl-cert=stranger.pem"), 16),
+            )
             asked = value["tls"]["clientCertificate"]
             self.assertEqual((asked["asked"], asked["required"]), (True, required), value)
             self.assertEqual(asked["authorities"], ["xtls test authority"])
             self.assertEqual(value["kinds"]["client-certificate"], "problem" if required else "note")
-            shown = self.check(target, CAS, "--ssl-cert=client.pem")
             self.assertEqual(shown["kinds"]["attach"], "ok")
-            refused = self.check(target, CAS, "--ssl-cert=stranger.pem", status=16)
             self.assertIn("unknown CA", self.sentence(refused, "attach"))
 
 
@@ -217,22 +231,24 @@ class OthersTests(CheckCase):
         """
         TLS 1.2 alone; and a server that still speaks what nobody should, which is a finding.
         """
-        value = self.check(self.serve("-tls1_2"), CAS)
+        value, old, ancient = self.checks(
+            (self.serve("-tls1_2"), (CAS,), 0),
+            (self.serve("-cipher", "ALL:@SECLEVEL=0"), (CAS,), 0),
+            (self.serve("-tls1_1", "-cipher", "ALL:@SECLEVEL=0"), (CAS,), 16),
+        )
         self.assertEqual((value["tls"]["version"], value["kinds"]["version"]), ("TLSv1.2", "note"))
-        value = self.check(self.serve("-cipher", "ALL:@SECLEVEL=0"), CAS)
-        self.assertEqual(value["kinds"]["old-version"], "warning", value)
-        value = self.check(self.serve("-tls1_1", "-cipher", "ALL:@SECLEVEL=0"), CAS, status=16)
-        self.assertEqual(value["kinds"]["tls"], "problem")
+        self.assertEqual(old["kinds"]["old-version"], "warning", old)
+        self.assertEqual(ancient["kinds"]["tls"], "problem")
 
     def test_clientCertificate(self) -> None:
         """
         OpenSSL's server asks for a certificate of the client, and may insist.
         """
-        for version in ("-tls1_2", "-tls1_3"):
-            value = self.check(self.serve(version, "-verify", "1"), CAS)
-            self.assertEqual(value["kinds"]["client-certificate"], "note")
-            value = self.check(self.serve(version, "-Verify", "1"), CAS, status=16)
-            self.assertEqual(value["kinds"]["client-certificate"], "problem", version)
+        asked = [(option, version) for option in ("-verify", "-Verify") for version in ("-tls1_2", "-tls1_3")]
+        targets = [self.serve(version, option, "1") for option, version in asked]
+        values = self.checks(*zip(targets, [(CAS,)] * 4, (0, 0, 16, 16)))
+        grades = [value["kinds"]["client-certificate"] for value in values]
+        self.assertEqual(grades, ["note", "note", "problem", "problem"])
 
     def free(self) -> int:
         """
@@ -265,13 +281,15 @@ class OthersTests(CheckCase):
         )
         server = self.start(find("nginx"), "-p", str(self.folder), "-c", f"{self.folder}/nginx.conf")
         server.waitFor("start worker process")
-        value = self.check(f"ssl://localhost:{secure}/", CAS)
+        value, opening, redirected = self.checks(
+            (f"ssl://localhost:{secure}/", (CAS,), 0),
+            (f"wss://localhost:{secure}/", (CAS,), 18),
+            (f"ws://localhost:{plain}/", (), 18),
+        )
         self.assertIn("max-age=31536000", self.sentence(value, "hsts"))
         self.assertIn("https is answered", self.sentence(value, "https"))
-        value = self.check(f"wss://localhost:{secure}/", CAS, status=18)
-        self.assertEqual(value["kinds"]["wss"], "problem")
-        value = self.check(f"ws://localhost:{plain}/", status=18)
-        self.assertIn("redirected to https", self.sentence(value, "http"))
+        self.assertEqual(opening["kinds"]["wss"], "problem")
+        self.assertIn("redirected to https", self.sentence(redirected, "http"))
 
     def test_haproxy(self) -> None:
         """
@@ -308,33 +326,34 @@ listen front
         """
         An SSH server is known by its banner; there, TLS is not asked of it when the target says ssh.
         """
-
-        def sshd(connection: socket.socket) -> None:
-            connection.sendall(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n")
-            while connection.recv(4096):
-                pass
-
-        number = Peer(self, sshd).port
-        value = self.check(f"ssh://localhost:{number}/")
-        self.assertIn("OpenSSH_9.2p1", self.sentence(value, "plain-speaks-first"))
+        self.succeed("ssh-keygen -q -t ed25519 -f host -N", "")
+        self.write("sshd_config", f"HostKey {self.folder}/host\nPidFile none\nUsePAM no\n".encode("ascii"))
+        if os.getuid() == 0:  # where sshd keeps apart what has no privileges
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+        sshd = f"{find('sshd')} -i -f {self.folder}/sshd_config"
+        socat = self.start("socat -d -d TCP-LISTEN:0,bind=127.0.0.1,fork", f"EXEC:{sshd}")
+        number = socat.waitFor(r"listening on .*:([0-9]+)")[1]
+        value, other = self.checks(
+            (f"ssh://localhost:{number}/", (), 0), (f"ssl://localhost:{number}/", (), 16)
+        )
+        self.assertIn("OpenSSH", self.sentence(value, "plain-speaks-first"))
         self.assertEqual(value["connections"], 1)
-        self.assertEqual(self.check(f"ssl://localhost:{number}/", status=16)["kinds"]["tls"], "problem")
+        self.assertEqual(self.sentence(other, "tls"), "TLS is not spoken, but SSH")
 
     def test_speaksFirst(self) -> None:
         """
         A server that speaks first, without TLS and at a Unix socket.
         """
         number = Peer(self, greeter).port
-        value = self.check(f"tcp://localhost:{number}/")
-        self.assertIn("RFB 003.008", self.sentence(value, "plain-speaks-first"))
         path = str(self.folder / "socket")
         socat = self.start(f"socat UNIX-LISTEN:{path},fork TCP:127.0.0.1:{number}")
         while not os.path.exists(path):
             self.assertIsNone(socat.process.poll())
             time.sleep(0.05)
-        value = self.check(path)
-        self.assertIn("RFB 003.008", self.sentence(value, "plain-speaks-first"))
-        self.assertIsNone(value["tls"])
+        tcp, unix = self.checks((f"tcp://localhost:{number}/", (), 0), (path, (), 0))
+        for value in (tcp, unix):
+            self.assertIn("RFB 003.008", self.sentence(value, "plain-speaks-first"))
+            self.assertIsNone(value["tls"])
 
 
 class NoneTests(CheckCase):
@@ -373,13 +392,14 @@ class NoneTests(CheckCase):
         """
         number = Peer(self, self.swallow).port
         begin = time.monotonic()
-        value = self.check(f"ssl://localhost:{number}/", "--handshake-timeout=1", status=16)
-        self.assertEqual(value["kinds"]["tls"], "problem")
-        value = self.check(f"ws://localhost:{number}/", "--websocket-timeout=1", status=18)
-        self.assertEqual(value["kinds"]["ws"], "problem")
-        value = self.check(f"tcp://localhost:{number}/", "--deadline=2")
-        self.assertFalse(value["finished"])
-        self.assertEqual(value["kinds"]["unfinished"], "warning")
+        ssl, ws, tcp = self.checks(
+            (f"ssl://localhost:{number}/", ("--handshake-timeout=1",), 16),
+            (f"ws://localhost:{number}/", ("--websocket-timeout=1",), 18),
+            (f"tcp://localhost:{number}/", ("--deadline=2",), 0),
+        )
+        self.assertEqual((ssl["kinds"]["tls"], ws["kinds"]["ws"]), ("problem", "problem"))
+        self.assertFalse(tcp["finished"])
+        self.assertEqual(tcp["kinds"]["unfinished"], "warning")
         self.assertLess(time.monotonic() - begin, 60)
 
     @staticmethod

@@ -181,9 +181,13 @@ def statusFor(notes: Notes, found: list[Found]) -> ExitStatus:
     """
     The status to end with: that of C{xtls attach} first, and else that of the first problem.
     """
+    problems = [each for each in found if each.grade is Grade.PROBLEM]
     if notes.attached is not None and notes.attached.status:
-        return ExitStatus(notes.attached.status)
-    problem = next((each for each in found if each.grade is Grade.PROBLEM), None)
+        status = ExitStatus(notes.attached.status)
+        # a server that wants a certificate may say so, or reset the connection before that is read
+        wanting = status is ExitStatus.CONNECTION_FAILED and any(each.topic is Topic.TLS for each in problems)
+        return ExitStatus.SSL_FAILURE if wanting else status
+    problem = next(iter(problems), None)
     if problem is not None:
         return _STATUSES[problem.topic]
     if notes.unfinished and notes.attached is None:

@@ -32,6 +32,7 @@ from xtls.programs.probing import Prober, TLSExchange
 from xtls.programs.statuses import ExitStatus, statusOf
 from xtls.programs.steps import ANSWER, Addresses, Attached, Notes, OutOfTime, Steps
 from xtls.trust.findings import TLSFacts
+from xtls.trust.names import ReferenceIdentifier
 from xtls.wire.oldtls import answeredVersion, oldClientHello
 from xtls.wire.reasons import reasonOf
 
@@ -75,7 +76,7 @@ class Examiner:
         tls, self._options = options
         self._steps = Steps(reactor, carrier or self._direct(), self._options, deadline)
         self._prober = Prober(reactor, self._steps.way, tls.serverHostname or target.host)
-        self._host = joinHostPort(target.host, target.port) if target.host else "localhost"
+        self._host = _hostField(target)
         # options that cannot be used are found here, before anything is sent
         self._context = Prober.contextFor(tls)
         self._attaching: Prober | None = None
@@ -160,26 +161,30 @@ class Examiner:
             return
         notes.plain = await steps.hear(exchange, "" if mode is Mode.SSH else self._host)
         await steps.hangUp(exchange)
-        if mode in (Mode.TCP, Mode.UNIX) and not (notes.plain.banner or notes.plain.http):
-            await self._listen()
+        if mode in (Mode.TCP, Mode.UNIX) and not notes.plain.banner:
+            notes.plain = await self._listen(notes.plain)
         if notes.plain.http is not None and notes.plain.http.status != _BAD_REQUEST and mode is not Mode.WS:
             exchange = await steps.connected(self._prober.plain)
             if exchange is not None:
                 notes.webSocket = await steps.openWebSocket(exchange, f"ws://{self._host}/")
                 await steps.hangUp(exchange)
 
-    async def _listen(self) -> None:
+    async def _listen(self, speech: Speech) -> Speech:
         """
         Give a server that speaks first, behind a port that looks at its clients first, the time to do so.
+
+        @param speech: what else was said.
         """
         steps = self._steps
         exchange = await steps.connected(self._prober.plain)
         if exchange is None:
-            return
+            return speech
         before = self._reactor.seconds()
         if await steps.until(exchange, lambda: exchange.received, _LATE_BANNER):
-            self.notes.plain = Speech(bytes(exchange.received), self._reactor.seconds() - before)
+            after = self._reactor.seconds() - before
+            speech = replace(speech, banner=bytes(exchange.received), after=after)
         await steps.hangUp(exchange)
+        return speech
 
     async def _overTLS(self) -> None:
         """
@@ -305,6 +310,20 @@ class Examiner:
                 self.notes.webSocket = attached.problem
             else:
                 self.notes.secureWebSocket = attached.problem
+
+
+def _hostField(target: Target) -> str:
+    """
+    Whom a web server is told that is meant (RFC 9110, section 7.2): a name in A-labels, and no zone, which
+    means something to this machine only.
+    """
+    if not target.host:
+        return "localhost"
+    try:
+        name = ReferenceIdentifier.of(target.host).name
+    except ValueError:
+        name = target.host
+    return joinHostPort(name, target.port)
 
 
 def _notAttached(error: BaseException) -> Attached:

@@ -15,7 +15,7 @@ from xtls.config.modes import Mode, Target, joinHostPort
 from xtls.trust.findings import Found, Grade, Topic, listed
 from xtls.trust.names import printable
 
-__all__ = ["HTTPAnswer", "Reach", "Speech", "portFindings", "reachFindings"]
+__all__ = ["HTTPAnswer", "Reach", "Speech", "bannerOf", "portFindings", "reachFindings"]
 
 #: The head of a response (RFC 9112, section 4).
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: ([^\r\n]*))?\r?\n")

@@ -23,7 +23,7 @@ from zope.interface import implementer
 import xtls
 from xtls.config.portoptions import PortOptions
 from xtls.errors import OpeningHandshakeError
-from xtls.programs.portfindings import HTTPAnswer, Reach, Speech
+from xtls.programs.portfindings import HTTPAnswer, Reach, Speech, bannerOf
 from xtls.programs.probing import Exchange
 from xtls.programs.statuses import ExitStatus
 from xtls.trust.findings import TLSFacts
@@ -35,7 +35,7 @@ from xtls.wire.reasons import reasonOf
 __all__ = ["Addresses", "Attached", "Notes", "OutOfTime", "Steps"]
 
 #: How long a server that might speak first is waited for, in seconds.
-BANNER: Final = 1.5
+BANNER: Final = 1.0
 
 #: How long an answer may take, and an orderly end, in seconds.
 ANSWER: Final = 3.0
@@ -270,6 +270,8 @@ class Steps:
         exchange.send(_request(host))
         await self.until(exchange, lambda: b"\r\n\r\n" in exchange.received, ANSWER)
         data = bytes(exchange.received)
+        if bannerOf(data):  # which has taken its time
+            return Speech(data, self._clock.seconds() - before)
         answer = HTTPAnswer.parse(data)
         closed = not data and exchange.ended is not None
         return Speech(http=answer, other=b"" if answer is not None else data, closed=closed)

@@ -121,10 +121,6 @@ def _client(options: TLSOptions, host: str, alpn: Sequence[bytes]) -> _Client:
                 "nobody vouches for it, since a pinned key stands for the CAs: name the CA that signed it too"
             )
             raise options.error("crl", problem)
-        if options.crl and not authority:
-            raise options.error(
-                "crl", "a pinned key stands for the CAs whose lists these would be: name those too"
-            )
         anchors = trustAnchors(options, Side.CLIENT) if authority else TrustAnchors()
         believe(context, anchors, options)
         # a server always presents a certificate: where it is optional, it is as good as required

@@ -244,7 +244,9 @@ class SentencesTests(SynchronousTestCase):
         What is not known is told as far as it is.
         """
         start = "the certificate for a.test cannot be verified"
-        self.assertEqual(self.said(Reason.OTHER, code=34), start + ": OpenSSL's verification error 34")
+        self.assertEqual(self.said(Reason.OTHER, code=55), start + ": OpenSSL's verification error 55")
+        unknown = ": it has a critical extension that is not known here"
+        self.assertEqual(self.said(Reason.OTHER, code=34), start + unknown)
         self.assertEqual(self.said(Reason.OTHER, code=34, detail="it is so\n"), start + ": it is so\\x0a")
         self.assertEqual(self.said(Reason.OTHER), start)
 

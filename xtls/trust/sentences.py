@@ -272,8 +272,19 @@ def _strict(refusal: Refusal, certificate: x509.Certificate) -> str:
     return f"{_whose(refusal, certificate)} does not keep to RFC 5280: {rule}"
 
 
+#: What is wrong with a certificate besides, as OpenSSL finds it (X509_V_ERR_*, openssl/x509_vfy.h).
+_OTHERS: Final[dict[int, str]] = {
+    13: "the date from which it is valid cannot be read",
+    14: "the date until which it is valid cannot be read",
+    34: "it has a critical extension that is not known here",
+    41: "an extension of it cannot be read",
+    94: "its key is on a curve that is written out and not named, as forgers do",
+}
+
+
 def _other(refusal: Refusal, certificate: x509.Certificate) -> str:
-    why = printable(refusal.detail) or (refusal.code and f"OpenSSL's verification error {refusal.code}")
+    found = _OTHERS.get(refusal.code, f"OpenSSL's verification error {refusal.code}") if refusal.code else ""
+    why = printable(refusal.detail) or found
     return f"{_whose(refusal, certificate)} cannot be verified" + (f": {why}" if why else "")
 
 

@@ -108,7 +108,9 @@ class Verifier:
                 return self._note(connection, certificate)
             refusal = self._judge(connection, certificate, code, depth, bool(ok))
         except Exception as e:
-            refusal = Refusal(Reason.OTHER, None, depth, code, detail=f"{type(e).__name__}: {e}")
+            refusal = Refusal(
+                Reason.OTHER, None, depth, code, detail=f"it cannot be read ({type(e).__name__}: {e})"
+            )
         if refusal is None:
             return True
         try:

@@ -1145,9 +1145,19 @@ class PinTests(SynchronousTestCase):
         So are revocation lists where a pinned key is all that is believed: nobody could say whose they are.
         """
         crl = saved(self, AUTHORITY.revocations().public_bytes(Encoding.PEM))
-        error = self.assertRaises(OptionError, client, pin=("x",), crl=(crl,), caData=b"")
+        pin = (pinOf(AUTHORITY.certificate),)
+        error = self.assertRaises(OptionError, client, pin=pin, crl=(crl,), caData=b"")
         self.assertEqual(error.option, "ssl-crl")
-        self.assertIn(crl, client(pin=("x",), crl=(crl,)).files)
+        self.assertIn(crl, client(pin=pin, crl=(crl,)).files)
+
+    def test_pinWritten(self) -> None:
+        """
+        A program may write a pin in any form; what is none is an error, and not a key that nobody has.
+        """
+        written = pinOf(GOOD_SERVER.certificate).upper()
+        self.assertTrue(handshake(client(pin=(written,)), server(self)).complete)
+        error = self.assertRaises(OptionError, client, pin=("x",))
+        self.assertEqual((error.option, error.source), ("ssl-pin", "program"))
 
 
 class Recorder(Protocol):

@@ -282,6 +282,7 @@ class TrustIsSaidTests(SynchronousTestCase):
             ("ssl-ca-certs", "default"),
             ("ssl-ca-data", "0x3000"),
             ("ssl-pin", f"sha256:{'0' * 64}"),
+            ("ssl-crl", "crl.pem"),
             ("ssl-server-verify-mode", "none"),
         ):
             self.assertTrue(trustIsSaid(Layer("a"), Layer("b", {name: text}), Layer("c")))

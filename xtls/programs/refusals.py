@@ -47,9 +47,9 @@ _MISNAMED: Final = frozenset((Reason.WRONG_NAME, Reason.NO_NAME, Reason.MALFORME
 #: Reasons for which the user may accept the server's key all the same: it stands for authority and name.
 ACCEPTABLE: Final = _UNKNOWN | _MISNAMED
 
-#: Options that say whom to believe; or else, that anybody is believed.
-_ANCHORS: Final = ("caCerts", "caData", "pin")
-_DECIDING: Final = (*_ANCHORS, "serverVerifyMode")
+#: Options that say whom to believe; whose word is revoked, which only an authority can say; or that anybody
+#: is believed.
+_DECIDING: Final = ("caCerts", "caData", "pin", "crl", "serverVerifyMode")
 
 #: Values of secret options that are not the secret itself, but say where it is.
 _POINTER: Final = re.compile("(file|env|fd):")

@@ -29,6 +29,7 @@ from xtls.trust.anchors import TrustAnchors, trustAnchors
 from xtls.trust.keypairs import clientKeyPair, keyPairFiles
 from xtls.trust.names import ReferenceIdentifier
 from xtls.trust.newcontext import Made, believe, newContext
+from xtls.trust.pins import parsePin
 from xtls.trust.servercontexts import ServerContexts, serverContexts
 from xtls.trust.verification import Policy
 from xtls.trust.verifier import Verifier, introduce, refusalOf
@@ -99,6 +100,18 @@ class _Client(Made):
     warning: _Warning | None
 
 
+def _pins(options: TLSOptions) -> frozenset[str]:
+    """
+    The keys that are pinned, in the form in which they are compared, whoever has written them.
+
+    @raise OptionError: for one that is none.
+    """
+    try:
+        return frozenset(parsePin(pin) for pin in options.pin)
+    except ValueError as e:
+        raise options.error("pin", str(e)) from None
+
+
 def _client(options: TLSOptions, host: str, alpn: Sequence[bytes]) -> _Client:
     """
     Make what a client's connections are made of.
@@ -124,9 +137,7 @@ def _client(options: TLSOptions, host: str, alpn: Sequence[bytes]) -> _Client:
         anchors = trustAnchors(options, Side.CLIENT) if authority else TrustAnchors()
         believe(context, anchors, options)
         # a server always presents a certificate: where it is optional, it is as good as required
-        policy = Policy(
-            reference if named else None, anchors.given, pins=frozenset(options.pin), authority=authority
-        )
+        policy = Policy(reference if named else None, anchors.given, pins=_pins(options), authority=authority)
         context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, Verifier(policy))
         if anchors.system and not (options.checkHostname or options.pin):
             warning = _Warning(_ANYBODY, host, options, "checkHostname")

@@ -8,6 +8,7 @@ import os
 import re
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from unittest import SkipTest
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.handshakes import Handshake, saved
+from tests.support.handshakes import End, Handshake, saved
 from tests.support.logs import recordLogs
 from tests.support.people import person
 from xtls.config.definitions import Layer, resolve
@@ -439,6 +440,34 @@ class NamesTests(ServerContextsCase):
             for name in ("a.test", "b.test"):
                 first = self.handshake(server, name, protocol=versions)
                 self.assertTrue(self.again(server, first, name).resumed)
+
+    def test_changedMind(self) -> None:
+        """
+        A client that is asked to say hello once more (HelloRetryRequest, RFC 8446, section 4.1.4) may say
+        another name then: that one is what counts, in all.
+        """
+        binding: Any = SSL
+        server = self.server(sni="b.test,ssl-cert=SECOND,ssl-ca-certs=CA")
+        for first, second, complete in (("a.test", "b.test", False), ("b.test", "a.test", True)):
+            context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+            # of these only the second is known to the server, and only of the first there is a share
+            groups = b"brainpoolP256r1tls13:X25519"
+            if binding._lib.SSL_CTX_set1_curves_list(context._context, groups) != 1:
+                raise SkipTest("OpenSSL does not know the group")
+            client, other = SSL.Connection(context, None), server.begin()
+            client.set_connect_state()
+            other.set_accept_state()
+            client.set_tlsext_host_name(first.encode())
+            ends = End("client", client), End("server", other)
+            other.bio_write(ends[0].step())
+            client.bio_write(ends[1].step())
+            client.set_tlsext_host_name(second.encode())
+            seen = Handshake(*ends)
+            seen.run()
+            self.assertIs(seen.complete, complete)
+            self.assertEqual(other.get_servername(), second.encode())
+            if not complete:
+                self.assertRefused(seen)
 
     def test_failure(self) -> None:
         """

@@ -83,6 +83,13 @@ class Handshake:
         Join two connections, and let them speak.
         """
         self = cls(End("client", client), End("server", server))
+        self.run()
+        return self
+
+    def run(self) -> None:
+        """
+        Let them speak.
+        """
         silent = 0
         source, target = self.client, self.server
         while silent < 2:
@@ -91,7 +98,6 @@ class Handshake:
             if said:
                 target.connection.bio_write(said)
             source, target = target, source
-        return self
 
     @property
     def resumed(self) -> bool:

@@ -53,8 +53,6 @@ class VerdictTests(SynchronousTestCase):
         """
         self.assertIsNone(reason(*CHAIN))
         self.assertIsNone(reason(*CHAIN, policy=Policy()))
-        anyUsage = ROOT.issue("a.test", usage=[ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE]).certificate
-        self.assertIsNone(reason(anyUsage))
         self.assertIsNone(reason(ROOT.issue("a.test", usage=()).certificate))
 
     def test_refused(self) -> None:
@@ -63,6 +61,7 @@ class VerdictTests(SynchronousTestCase):
         """
         selfSigned = ROOT.issue("a.test", selfSigned=True).certificate
         expired = ROOT.issue("a.test", notAfter=EARLIER).certificate
+        anything = ROOT.issue("a.test", usage=[ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE]).certificate
         weak = ROOT.issue("a.test", key=rsa.generate_private_key(65537, 1024)).certificate
         for presented, expected in (
             ((), Reason.NO_CERTIFICATE),
@@ -73,6 +72,8 @@ class VerdictTests(SynchronousTestCase):
             ((ROOT.issue("a.test", san=False).certificate,), Reason.NO_NAME),
             ((ROOT.issue("a.test", clientAuth=True).certificate,), Reason.WRONG_USAGE),
             ((weak,), Reason.WEAK),
+            ((anything,), Reason.WRONG_USAGE),
+            ((ROOT.issue("a.test", signing=False).certificate,), Reason.WRONG_USAGE),
         ):
             self.assertIs(reason(*presented), expected)
 

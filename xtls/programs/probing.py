@@ -244,7 +244,7 @@ class TLSExchange(Exchange):
         """
         try:
             return tuple(each.to_cryptography() for each in self.connection.get_peer_cert_chain() or ())
-        except ValueError:  # not even that can be read
+        except Exception:  # not even that can be read, whatever it is
             return ()
 
     def _authorities(self) -> tuple[str, ...]:

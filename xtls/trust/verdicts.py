@@ -30,6 +30,9 @@ __all__ = ["isKnown", "verdict", "viewFindings"]
 #: OpenSSL's verification error for a wrong purpose (X509_V_ERR_INVALID_PURPOSE).
 _WRONG_PURPOSE: Final = 26
 
+#: What OpenSSL finds too weak in a handshake.
+_WEAK: Final = frozenset({"weak-key", "weak-signature"})
+
 #: Reasons that say that nobody knows who has signed.
 _NOT_KNOWN: Final = frozenset({Reason.UNKNOWN_CA, Reason.SELF_SIGNED})
 
@@ -77,22 +80,33 @@ def verdict(
     if not presented:
         return Refusal(Reason.NO_CERTIFICATE)
     own, *others = (X509.from_cryptography(each) for each in presented)
-    leaf = presented[0]
     try:
-        X509StoreContext(_store(anchors, flags), own, others).verify_certificate()
+        path = X509StoreContext(_store(anchors, flags), own, others).get_verified_chain()
     except X509StoreContextError as e:
         code, depth = e.errors[0], e.errors[1]
         return judge(policy, e.certificate.to_cryptography(), ok=False, code=code, depth=depth)
-    usage = extensionOf(leaf, x509.ExtendedKeyUsage)
-    allowed = {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
-    if usage is not None and not allowed & set(usage):
-        return judge(policy, leaf, ok=False, code=_WRONG_PURPOSE, depth=0)
-    if any(
-        each.severity is Severity.ERROR and each.kind in ("weak-key", "weak-signature")
-        for each in inspect(leaf, now)
-    ):
-        return Refusal(Reason.WEAK, leaf)
-    return judge(policy, leaf, ok=True, code=0, depth=0)
+    for depth, each in reversed(list(enumerate(path))):
+        certificate = each.to_cryptography()
+        if not _forServers(certificate, depth):
+            return judge(policy, certificate, ok=False, code=_WRONG_PURPOSE, depth=depth)
+        if any(
+            found.severity is Severity.ERROR and found.kind in _WEAK for found in inspect(certificate, now)
+        ):
+            return Refusal(Reason.WEAK, certificate, depth)
+    return judge(policy, presented[0], ok=True, code=0, depth=0)
+
+
+def _forServers(certificate: x509.Certificate, depth: int) -> bool:
+    """
+    Whether a certificate may be that of a server, or of an authority above one, as OpenSSL sees it.
+    """
+    extended = extensionOf(certificate, x509.ExtendedKeyUsage)
+    if extended is not None and ExtendedKeyUsageOID.SERVER_AUTH not in set(extended):
+        return False
+    usage = extensionOf(certificate, x509.KeyUsage)
+    return bool(
+        depth or usage is None or usage.digital_signature or usage.key_encipherment or usage.key_agreement
+    )
 
 
 def _policy(host: str, allowCommonName: bool = False) -> Policy:

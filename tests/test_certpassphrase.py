@@ -50,6 +50,14 @@ class PassphraseTests(SynchronousTestCase):
         missing = passphraseOf(self.given("--password=env:NOTHING"), "a.p12")
         self.assertEqual(self.assertRaises(OptionError, missing, True).option, "password")
 
+    def test_prompt(self) -> None:
+        """
+        The command line can say that somebody is to be asked, whatever the environment has.
+        """
+        os.environ[PASSPHRASE_VARIABLES[0]] = "other"
+        password = passphraseOf(self.given("--password=prompt"), "a.p12", self.ask)
+        self.assertEqual((password(False), self.asked), (b"typed", ["passphrase of a.p12: "]))
+
     def test_environment(self) -> None:
         """
         Then the variables that hold passphrases of keys everywhere.

@@ -4,16 +4,24 @@ What follows from the notes about a server.
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
+from cryptography import x509
+from OpenSSL.crypto import X509
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests import test_taxonomy
 from tests.support.identity import authority
+from tests.support.taxonomy import CASES, Half
+from tests.support.trials import ODDITIES
 from tests.test_findings import GOOD
 from xtls.config.definitions import Layer, resolve
 from xtls.config.options import TLSOptions, VerifyMode
 from xtls.config.target import parseTarget
+from xtls.programs.checkreport import Report
 from xtls.programs.conclusions import REMEMBERED, findings, statusFor
 from xtls.programs.portfindings import HTTPAnswer, Reach, Speech
 from xtls.programs.statuses import ExitStatus
@@ -58,6 +66,8 @@ class FindingsTests(SynchronousTestCase):
     L{findings}.
     """
 
+    suppress = ODDITIES
+
     def test_order(self) -> None:
         """
         Findings of every topic, one topic after the other; a remedy for each that is not all right.
@@ -91,6 +101,29 @@ class FindingsTests(SynchronousTestCase):
         self.assertEqual(given["tls"].grade, Grade.PROBLEM)
         self.assertNotIn("chain-order", given)
         self.assertNotIn("tls", found(notes(tls=None, secure=None)))
+
+    def test_anything(self) -> None:
+        """
+        Whatever a server shows, there is something to say, in words that reach no terminal's control, and in
+        JSON.
+        """
+        self.assertTrue(test_taxonomy.MODULES)  # which have the cases
+        shown = 0
+        for case in CASES.values():
+            try:
+                presented = tuple(map(x509.load_der_x509_certificate, case.make(Half.SERVER).certificates))
+                for each in presented:
+                    X509.from_cryptography(each)
+            except Exception:  # OpenSSL does not get so far as to show it
+                continue
+            shown += 1
+            given = notes(tls=replace(GOOD, presented=presented))
+            told = findings(given, parseTarget(TARGET), OURS, NOW)
+            report = Report(parseTarget(TARGET), given, told, statusFor(given, told), 1, {}, NOW)
+            text = report.text(verbose=True)
+            self.assertTrue(text.replace("\n", "").isprintable(), case.name)
+            self.assertEqual(len(json.loads(report.json())["certificates"]), len(presented))
+        self.assertGreater(shown, 200)
 
 
 class AttachTests(SynchronousTestCase):

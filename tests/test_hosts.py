@@ -155,6 +155,9 @@ class HostsTests(SynchronousTestCase):
         self.assertEqual((status, output), (0, ""))
         self.assertIn(str(path), error)
         self.assertRaises(CertificateFileError, self.run_, "show", "a.test")
+        self.hosts.forget("a.test", 443)
+        path = self.hosts.remember("a.test", 10000, CERTIFICATE).path / "cert.pem"
+        path.write_bytes(b"damaged")
         self.assertEqual(self.run_("forget", "a.test")[0], 0)
 
     def test_wrong(self) -> None:

@@ -232,8 +232,20 @@ class NameTests(KnownHostsCase):
             path = self.directory / "hosts" / name
             path.mkdir(parents=True)
             (path / "cert.pem").write_bytes(CERTIFICATE.public_bytes(Encoding.PEM))
-        self.assertEqual(self.hosts.all(), [])
+        self.assertEqual((self.hosts.all(), self.hosts.ports("a")), ([], []))
         self.assertIsNone(self.hosts.find("a", 1))
+
+    def test_ports(self) -> None:
+        """
+        A host may be remembered at several ports, here and by others, readably or not.
+        """
+        self.hosts.remember("a.test", 443, CERTIFICATE)
+        (self.hosts.remember("a.test", 10000, CERTIFICATE).path / "cert.pem").write_bytes(b"damaged")
+        self.hosts.remember("b.test", 1, CERTIFICATE)
+        for name in ("A.TEST_2", "a.test_443"):
+            self.theirs(name)
+        self.assertEqual(self.hosts.ports("A.test"), [2, 443, 10000])
+        self.assertEqual(self.hosts.ports("c.test"), [])
 
 
 class OthersTests(KnownHostsCase):

@@ -182,9 +182,7 @@ def _place(text: str, hosts: KnownHosts) -> tuple[str, int]:
             return host, parsePort(port)
     except ValueError as e:
         raise OptionError(text, SOURCE, str(e)) from None
-    ports = sorted(
-        each.port for each in hosts.all() if hosts.path(host, each.port) == hosts.path(each.host, each.port)
-    )
+    ports = hosts.ports(host)
     if len(ports) > 1:
         several = ", ".join(joinHostPort(host, port) for port in ports)
         raise OptionError(text, SOURCE, f"it is remembered more than once: expected one of {several}")

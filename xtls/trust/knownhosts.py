@@ -168,16 +168,33 @@ class KnownHosts:
         """
         return self._all()[1]
 
+    def ports(self, host: str) -> list[int]:
+        """
+        The ports at which a host is remembered, readably or not.
+        """
+        form = _form(host)
+        return sorted({port for (name, port), _ in self._places() if name == form})
+
+    def _places(self) -> list[tuple[tuple[str, int], Path]]:
+        """
+        The folders of hosts, each with the host and port that it is for; those that count come first.
+        """
+        ours = [each for each in _foldersIn(self.directory / _FOLDER) if _isThere(each / _CERTIFICATE)]
+        places = [(_placeOf(path.name), path) for path in [*ours, *self._foldersOfOthers()]]
+        return [
+            (place, path)
+            for place, path in places
+            if place is not None and (path not in ours or path.name == _folderName(*place))
+        ]
+
     def _all(self) -> tuple[list[RememberedHost], list[CertificateFileError]]:
         """
         Look through the folders.
         """
         found: dict[tuple[str, int], RememberedHost] = {}
         problems: list[CertificateFileError] = []
-        ours = _foldersIn(self.directory / _FOLDER)
-        for path in [*(each for each in ours if _isThere(each / _CERTIFICATE)), *self._foldersOfOthers()]:
-            place = _placeOf(path.name)
-            if place is None or place in found or (path in ours and path.name != _folderName(*place)):
+        for place, path in self._places():
+            if place in found:
                 continue
             try:
                 found[place] = _read(path, *place)

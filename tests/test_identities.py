@@ -12,7 +12,7 @@ from cryptography import x509
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.der import sequence, tlv
-from tests.support.making import unnamed
+from tests.support.making import PROXY, Issuer, unnamed
 from tests.support.people import nameOf, person
 from xtls.testing.authority import Authority
 from xtls.trust.certificates import fingerprint
@@ -91,6 +91,14 @@ class IdentityTests(SynchronousTestCase):
         strange = person(AUTHORITY, "CN=a", san=b"\x30\x02\xa3\x00").certificate  # an x400Address
         self.assertRaises(ValueError, Identity.of, strange)
         self.assertRaises(ValueError, Identity.of, unnamed())
+
+    def test_proxy(self) -> None:
+        """
+        A proxy (RFC 3820) has no Common Name that would count, since its owner chose it.
+        """
+        owned = x509.load_der_x509_certificate(Issuer.root("alice", proxy=PROXY).der)
+        self.assertEqual(Identity.of(owned).commonName, "")
+        self.assertFalse(Rule.parse("CN=alice").allows(Identity.of(owned)))
 
     def test_described(self) -> None:
         """

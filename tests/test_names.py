@@ -12,9 +12,9 @@ from service_identity.exceptions import CertificateError, VerificationError
 from service_identity.hazmat import DNS_ID, DNSPattern, verify_service_identity
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.making import unnamed
+from tests.support.making import PROXY, Issuer, unnamed
 from xtls.testing.authority import Authority
-from xtls.trust.names import PresentedIdentifiers, ReferenceIdentifier, printable, toASCII
+from xtls.trust.names import PresentedIdentifiers, ReferenceIdentifier, isProxy, printable, toASCII
 
 AUTHORITY = Authority()
 
@@ -197,6 +197,15 @@ class PresentedIdentifiersTests(SynchronousTestCase):
         twice[position + 4] = 0x11
         certificate = x509.load_der_x509_certificate(bytes(twice))
         self.assertRaises(ValueError, PresentedIdentifiers.of, certificate)
+
+    def test_proxy(self) -> None:
+        """
+        The Common Name of a proxy (RFC 3820), which its owner chose, is none.
+        """
+        for more, found in ({"proxy": PROXY}, ()), ({}, ("a.test",)):
+            certificate = x509.load_der_x509_certificate(Issuer.root("a.test", **more).der)
+            self.assertIs(isProxy(certificate), bool(more))
+            self.assertEqual(PresentedIdentifiers.of(certificate).commonNames, found)
 
     def test_unnamed(self) -> None:
         """

@@ -21,6 +21,7 @@ from cryptography.x509.oid import NameOID, ObjectIdentifier
 from tests.support.der import bitString, boolean, integer, oid, sequence, tlv, utcTime
 
 __all__ = [
+    "PROXY",
     "DAY",
     "ECDSA_SHA1",
     "ECDSA_SHA256",
@@ -170,6 +171,10 @@ def keyUsage(*, digitalSignature: bool = False, certificateSign: bool = False) -
     """
     sign = certificateSign
     return x509.KeyUsage(digitalSignature, False, False, False, False, sign, sign, False, False)
+
+
+#: The extension of a proxy (RFC 3820, section 3.8), which may do all that its owner may.
+PROXY: Final = raw("1.3.6.1.5.5.7.1.14", sequence(sequence(oid("1.3.6.1.5.5.7.21.1"))), True)
 
 
 def identifiers(key: Any, signer: Any) -> dict[str, bytes]:

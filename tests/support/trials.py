@@ -149,8 +149,9 @@ def _context(case: Case, half: Half, presented: Presented) -> ssl.SSLContext:
             path.write_bytes(toPEM(serverPair()))
             context.load_cert_chain(str(path))
     if presented.revocations:
-        chain = "CRL_CHECK_CHAIN" in case.flags
-        context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN if chain else ssl.VERIFY_CRL_CHECK_LEAF
+        context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+    for each in case.flags:
+        context.verify_flags |= getattr(ssl, f"VERIFY_{each}")
     return context
 
 

@@ -19,7 +19,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
 from xtls.trust.certificates import fingerprint
-from xtls.trust.names import printable, toASCII
+from xtls.trust.names import isProxy, printable, toASCII
 from xtls.trust.patterns import Pattern
 
 __all__ = ["Identity", "Rule"]
@@ -66,7 +66,8 @@ class Identity:
     Whom a certificate is for, as it says itself.
 
     @ivar subject: its whole distinguished name, as RFC 4514 writes it.
-    @ivar commonName: its Common Name; empty where there is none, or more than one.
+    @ivar commonName: its Common Name; empty where there is none, or more than one, and for a proxy (RFC
+        3820), whose owner has chosen it.
     @ivar organizations: its organizations (O).
     @ivar organizationalUnits: its organizational units (OU).
     @ivar dnsNames: the host names in its subjectAltName.
@@ -99,7 +100,7 @@ class Identity:
             subject, alternatives = certificate.subject, _alternatives(certificate)
         except TypeError as e:
             raise ValueError(str(e)) from None  # a string of bits, which is no name
-        commonNames = _texts(subject, NameOID.COMMON_NAME)
+        commonNames = () if isProxy(certificate) else _texts(subject, NameOID.COMMON_NAME)
 
         def valuesOf(kind: type[Any]) -> tuple[str, ...]:
             return tuple(each.value for each in alternatives if isinstance(each, kind) and each.value)

@@ -17,12 +17,15 @@ import idna
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-__all__ = ["PresentedIdentifiers", "ReferenceIdentifier", "printable", "toASCII"]
+__all__ = ["PresentedIdentifiers", "ReferenceIdentifier", "isProxy", "printable", "toASCII"]
 
 Address: TypeAlias = IPv4Address | IPv6Address
 
 #: A label: letters, digits, hyphen (RFC 1034, section 3.5); the underscore is in use too.
 _LABEL: Final = re.compile(r"[a-z0-9_-]{1,63}", re.ASCII)
+
+#: The extension that says so (RFC 3820, section 3.8).
+_PROXY: Final = x509.ObjectIdentifier("1.3.6.1.5.5.7.1.14")
 
 #: The longest name, without its trailing dot (RFC 1035, section 2.3.4).
 _LONGEST_NAME: Final = 253
@@ -81,6 +84,16 @@ class ReferenceIdentifier:
         return None if self.address is not None else self.name.encode("ascii")
 
 
+def isProxy(certificate: x509.Certificate) -> bool:
+    """
+    Whether a certificate is a proxy (RFC 3820): its owner, who is no authority, has signed it and has chosen
+    the last Common Name of its subject.
+
+    @raise ValueError: if its extensions cannot be read.
+    """
+    return any(each.oid == _PROXY for each in certificate.extensions)
+
+
 @dataclass(frozen=True)
 class PresentedIdentifiers:
     """
@@ -90,7 +103,7 @@ class PresentedIdentifiers:
     @ivar addresses: its IP-IDs.
     @ivar malformed: identifiers that cannot be used, as they are shown; they match nothing (section 6.3).
     @ivar extension: whether it has a subjectAltName at all.
-    @ivar commonNames: the Common Names of its subject.
+    @ivar commonNames: the Common Names of its subject; none of a proxy, which are not an authority's words.
     """
 
     names: tuple[str, ...] = ()
@@ -114,7 +127,7 @@ class PresentedIdentifiers:
         try:
             found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         except x509.ExtensionNotFound:
-            return cls(commonNames=commonNames)
+            return cls(commonNames=() if isProxy(certificate) else commonNames)
         except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as e:
             raise ValueError(str(e)) from None
         names: list[str] = []

@@ -142,6 +142,8 @@ def believe(context: SSL.Context, anchors: TrustAnchors, options: TLSOptions) ->
     """
     Have a context believe the anchors, and nobody else.
     """
+    # never X509_V_FLAG_POLICY_CHECK: of some policies OpenSSL complains without a certificate, and pyOpenSSL
+    # then ends the process
     flags = ssl.VERIFY_X509_TRUSTED_FIRST
     for name in options.verifyFlags:
         flags |= getattr(ssl, f"VERIFY_{name}")

@@ -125,6 +125,14 @@ class FindingsTests(SynchronousTestCase):
             self.assertEqual(len(json.loads(report.json())["certificates"]), len(presented))
         self.assertGreater(shown, 200)
 
+    def test_certificateRequired(self) -> None:
+        """
+        That a server hangs up on who shows no certificate says nothing about what is inside.
+        """
+        given = found(notes(tls=replace(GOOD, asked=True, required=True), secure=Speech(closed=True)))
+        self.assertNotIn("secure-closed", given)
+        self.assertEqual(given["client-certificate"].grade, Grade.PROBLEM)
+
 
 class AttachTests(SynchronousTestCase):
     """

@@ -151,10 +151,12 @@ def findings(notes: Notes, target: Target, tls: TLSOptions, now: datetime) -> li
     """
     facts, presented = notes.tls, notes.tls.presented if notes.tls is not None else ()
     problem = None if facts is None else "" if facts.spoken else facts.problem
-    web = notes.secure is not None and notes.secure.http is not None
+    # who wants a certificate, and gets none, hangs up, which says nothing about what is inside
+    secure = None if facts is not None and facts.required else notes.secure
+    web = secure is not None and secure.http is not None
     found = [
         *reachFindings(notes.reach, target),
-        *portFindings(target, notes.plain, notes.secure, (notes.webSocket, notes.secureWebSocket), problem),
+        *portFindings(target, notes.plain, secure, (notes.webSocket, notes.secureWebSocket), problem),
         *(tlsFindings(facts, bool(tls.cert)) if facts is not None else ()),
     ]
     if facts is not None and presented:

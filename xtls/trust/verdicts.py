@@ -200,7 +200,7 @@ class _Views:
         refusal = verdict(self._presented, anchors, _policy(self._host, True), self._now, _XPRA)
         given = "" if anchors.system else ", given the same CAs,"
         if refusal is None:
-            return _found(Grade.OK, "xpra", f"xpra's client{given} connects with its defaults")
+            return _found(Grade.OK, "xpra", f"xpra's client{given} verifies it with its defaults")
         cas, flags = (optionNamed(TLSOptions, each).name for each in ("caCerts", "verifyFlags"))
         if refusal.reason is Reason.STRICT:
             remedy = f"make the certificates anew with xtls cert, which keep to it; or say --{flags}=DEFAULT"

@@ -203,7 +203,7 @@ def differences() -> list[str]:
     """
     found: dict[str, list[str]] = {}
     for each in CASES.values():
-        for kind, why in (("refused", each.stricter), ("believed", each.laxer)):
+        for kind, why in (("refused by xtls alone", each.stricter), ("believed by xtls alone", each.laxer)):
             if why:
                 found.setdefault(f"- {kind}: {why}", []).append(f"`{each.name}`")
     return sorted(f"{why} ({', '.join(sorted(cases))})" for why, cases in found.items())

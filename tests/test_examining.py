@@ -187,6 +187,15 @@ class SecureTests(ExaminingTestCase):
             assert notes.tls is not None
             self.assertEqual(notes.tls.older, expected)
 
+    def test_limited(self) -> None:
+        """
+        That the user wants no TLS 1.3 is noted.
+        """
+        for protocol, limited in (("TLSv1_2", True), ("TLS", False)):
+            notes = self.examine("ssl://server.test:1/", self.secure(), protocol=protocol)
+            assert notes.tls is not None
+            self.assertEqual((notes.tls.limited, notes.tls.version == "TLSv1.2"), (limited, limited))
+
     def test_clientCertificate(self) -> None:
         """
         Whether a certificate is asked for and required is known in both versions; that of the user is shown

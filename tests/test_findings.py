@@ -84,6 +84,14 @@ class TLSTests(SynchronousTestCase):
         self.assertIn("TLS 1.0 is", found(replace(GOOD, ancient="TLSv1"))["old-version"].sentence)
         self.assertNotIn("old-version", found(replace(GOOD, ancient=None)))
 
+    def test_limited(self) -> None:
+        """
+        Where the user wants no newer version, that is no fault of the server.
+        """
+        given = found(replace(GOOD, version="TLSv1.2", group="x25519", limited=True))
+        self.assertEqual(given["version"].grade, Grade.OK)
+        self.assertIn("by the options", given["group"].remedy)
+
     def test_group(self) -> None:
         """
         A group that is not post-quantum is noted; one that is not known is not talked of.

@@ -77,6 +77,7 @@ class Examiner:
         self._steps = Steps(reactor, carrier or self._direct(), self._options, deadline)
         self._prober = Prober(reactor, self._steps.way, tls.serverHostname or target.host)
         self._host = _hostField(target)
+        self._limited = tls.versions().maximum < TLSVersion.TLS1_3
         # options that cannot be used are found here, before anything is sent
         self._context = Prober.contextFor(tls)
         self._attaching: Prober | None = None
@@ -194,7 +195,7 @@ class Examiner:
         session: SSL.Session | None = None
         exchange = await self._handshake(lambda: self._prober.secure(self._context))
         if exchange is not None:
-            notes.tls = exchange.facts()
+            notes.tls = replace(exchange.facts(), limited=self._limited)
             if exchange.established:
                 notes.secure = await steps.hear(exchange, self._host)
                 notes.tls = self._heard(exchange, notes.tls)

@@ -89,6 +89,7 @@ class TLSFacts:
         not asked, or not clear.
     @ivar resumed: whether a session is resumed; L{None} when that was not tried.
     @ivar problem: why there was no handshake; empty when there was one.
+    @ivar limited: whether the user wants no TLS 1.3.
     """
 
     version: str = ""
@@ -104,6 +105,7 @@ class TLSFacts:
     ancient: str | None = None
     resumed: bool | None = None
     problem: str = ""
+    limited: bool = False
 
     @property
     def postQuantum(self) -> bool:
@@ -161,6 +163,8 @@ def _versions(facts: TLSFacts) -> Iterator[Found]:
     if facts.version == "TLSv1.3":
         also = {True: ", and TLS 1.2 too", False: ", and TLS 1.2 is not", None: ""}[facts.older]
         yield _found(Grade.OK, "version", f"TLS 1.3 is spoken{also}")
+    elif facts.limited:
+        yield _found(Grade.OK, "version", f"{agreed} is agreed on: the options allow no newer one here")
     else:
         yield _found(
             Grade.NOTE,
@@ -191,7 +195,9 @@ def _keys(facts: TLSFacts) -> Iterator[Found]:
             "group",
             f"keys are agreed on with {facts.group}, which is not post-quantum: what is recorded today may be"
             " read by the quantum computer of some day",
-            "let the server use X25519MLKEM768: OpenSSL 3.5 or newer has it, with TLS 1.3",
+            "allow TLS 1.3 here, by the options"
+            if facts.limited
+            else "let the server use X25519MLKEM768: OpenSSL 3.5 or newer has it, with TLS 1.3",
         )
     yield _found(Grade.OK, "cipher", f"the suite is {facts.cipher}")
 

@@ -1,7 +1,7 @@
 """
 What reads certificates, fed with those of the corpus after something was done to their octets.
 
-The changes are at random, and the same in each run.
+The changes are at random, and the same in each run, as are all of the certificates but dates and signatures.
 """
 
 from __future__ import annotations

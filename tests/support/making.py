@@ -1,7 +1,7 @@
 """
 Certificates put together by hand, from parts each of which may be wrong (RFC 5280, section 4.1).
 
-Nothing is checked here: what is asked for is made.  Keys are made once for each process.
+Nothing is checked here: what is asked for is made, and each time the same, but for dates and signatures.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from functools import cache
+from hashlib import sha256
+from random import Random
 from typing import Any, Final
 
 from cryptography import x509
@@ -48,6 +50,8 @@ NOW: Final = datetime.now(timezone.utc).replace(microsecond=0)
 DAY: Final = timedelta(days=1)
 
 _NULL: Final = b"\x05\0"
+
+_serials: Final = Random(1)
 
 
 @dataclass(frozen=True)
@@ -117,9 +121,9 @@ def _algorithmFor(key: Any) -> Algorithm:
 @cache
 def curveKey(label: str = "", curve: type[ec.EllipticCurve] = ec.SECP256R1) -> ec.EllipticCurvePrivateKey:
     """
-    The key of that label.
+    The key of that label: the same each time, and a secret of nobody's.
     """
-    return ec.generate_private_key(curve())
+    return ec.derive_private_key(int.from_bytes(sha256(label.encode("utf-8")).digest()[:20], "big"), curve())
 
 
 @cache
@@ -200,7 +204,7 @@ class Facts:
     @ivar issuer: who it says signed it, if not who did.
     @ivar begin: from when it is valid: a time, or the encoding of one.
     @ivar end: until when.
-    @ivar serial: its serial number, or the octets of one; by default, a random one.
+    @ivar serial: its serial number, or the octets of one; by default, another each time.
     @ivar version: 0 is version 1, 2 is version 3; L{None} leaves the field out.
     @ivar spki: its SubjectPublicKeyInfo, if not that of its key.
     @ivar algorithm: how it is signed.
@@ -248,7 +252,7 @@ class Issuer:
         @param extensions: in their order; those that are L{None} are left out.
         """
         algorithm = facts.algorithm or _algorithmFor(self.key)
-        serial = x509.random_serial_number() if facts.serial is None else facts.serial
+        serial = _serials.getrandbits(158) if facts.serial is None else facts.serial
         encoded = [each for each in extensions.values() if each is not None] + list(facts.more)
         tbs = sequence(
             b"" if facts.version is None else tlv(0xA0, integer(facts.version)),

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 
-from tests.support.der import integer, oid, sequence
+from tests.support.der import children, integer, oid, sequence
 from tests.support.making import (
     ECDSA_SHA1,
     ECDSA_SHA256,
@@ -97,8 +97,8 @@ def signatureForAnother(half: Half) -> Presented:
     The signature of another certificate of the same authority's.
     """
     other = middle().leaf(curveKey("leaf"), half.usage)
-    signature = other[other.rindex(b"\x03\x48\x00\x30") :] if b"\x03\x48\x00\x30" in other else other[-72:]
-    forged = Algorithm(ECDSA_SHA256.identifier, lambda key, data: signature[-70:])
+    signature = children(other)[2][3:]
+    forged = Algorithm(ECDSA_SHA256.identifier, lambda key, data: signature)
     return show(half, facts=Facts(algorithm=forged))
 
 

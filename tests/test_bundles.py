@@ -46,8 +46,11 @@ class ChainTests(SynchronousTestCase):
 
     def test_root(self) -> None:
         """
-        The root does no harm in a chain; alone it is no chain.
+        The root does no harm in a server's chain, and belongs into a client's, which is imported with it;
+        alone it is no chain.
         """
+        client = self.root.issue(clientAuth=True).certificate
+        self.assertEqual(inspectChain([client, self.root.certificate]), [])
         chain = [self.leaf, self.below.certificate, self.root.certificate]
         self.assertEqual(kinds(inspectChain(chain)), ["n root"])
         self.assertEqual(inspectChain([self.root.issue("a.test", selfSigned=True).certificate]), [])

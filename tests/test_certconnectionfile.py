@@ -122,8 +122,9 @@ class ConnectionFileTests(CertTestCase):
         self.assertEqual(self.refused("connection-file", "ssl://a.test/?ssl-ca-certs=auto").option, "TARGET")
         authority = Authority("an authority")
         (self.directory / "ca-cert.pem").write_bytes(authority.pem)
-        target = self.make("ssl://a.test/?ssl-ca-certs=auto")
-        self.assertEqual(parseCertificates(self.tls(target).caData), (authority.certificate,))
+        for words in (["ssl://a.test/?ssl-ca-certs=auto"], ["ssl://a.test/", "--ca=auto"]):
+            target = self.make(*words)
+            self.assertEqual(parseCertificates(self.tls(target).caData), (authority.certificate,))
 
     def test_default(self) -> None:
         """

@@ -103,20 +103,36 @@ class InspectTests(SynchronousTestCase):
 
     def test_lifetime(self) -> None:
         """
-        Longer than Apple takes of anybody is a warning; longer than browsers take of public CAs, by the day
-        on which it begins, is a note; a CA may live long, and what signs itself has no CA.
+        Longer than Apple takes of anybody is a warning; longer than anybody took of a public CA is a note; a
+        CA may live long, and what signs itself has no CA.
         """
         self.assertEqual(self.kinds(made(*GOOD, days=826)), ["w long-lived"])
-        self.assertEqual(self.kinds(made(*GOOD, days=201)), ["n long-lived"])
-        self.assertEqual(self.kinds(made(*GOOD, days=200)), [])
+        self.assertEqual(self.kinds(made(*GOOD, days=399)), ["n long-lived"])
+        self.assertEqual(self.kinds(made(*GOOD, days=398)), [])
         key = ec.generate_private_key(ec.SECP256R1())
-        own = made(*GOOD, days=365, key=key, signer=key, issuer="a.test")
+        own = made(*GOOD, days=500, key=key, signer=key, issuer="a.test")
         self.assertEqual(self.kinds(own), [])
         authority = made(constraints(), usage("key_cert_sign"), IDENTIFIER, name="A CA", days=3650)
         self.assertEqual(self.kinds(authority), [])
+
+    def test_public(self) -> None:
+        """
+        Of one that says to be from a public CA, what such may do counts, by the day on which it begins.
+        """
+        policies = x509.CertificatePolicies(
+            [x509.PolicyInformation(x509.ObjectIdentifier("2.23.140.1.2.1"), None)]
+        )
+        self.assertEqual(self.kinds(made(*GOOD, (policies, False), days=201)), ["w long-lived"])
+        self.assertEqual(self.kinds(made(*GOOD, (policies, False), days=200)), [])
         begins = BEGIN.strftime("%y%m%d%H%M%SZ").encode("ascii")
-        ancient = changed(made(*GOOD, days=200), [(begins, b"190101000000Z")])
+        before = changed(made(*GOOD, (policies, False), days=90), [(begins, b"250901000000Z")])
+        self.assertEqual(self.kinds(before), [])
+        ancient = changed(made(*GOOD, (policies, False), days=200), [(begins, b"200101000000Z")])
         self.assertEqual(self.kinds(ancient), ["w long-lived"])
+        ancient = changed(made(*GOOD, (policies, False), days=60), [(begins, b"200801000000Z")])
+        self.assertEqual(self.kinds(ancient), ["w long-lived"])
+        other = x509.CertificatePolicies([x509.PolicyInformation(x509.ObjectIdentifier("1.2.3"), None)])
+        self.assertEqual(self.kinds(made(*GOOD, (other, False), days=300)), [])
 
     def test_names(self) -> None:
         """
@@ -239,7 +255,7 @@ class InspectTests(SynchronousTestCase):
         """
         The worst comes first.
         """
-        found = inspect(made(key=rsa.generate_private_key(65537, 1024), days=300), NOW)
+        found = inspect(made(key=rsa.generate_private_key(65537, 1024), days=400), NOW)
         self.assertEqual([each.kind for each in found], ["weak-key", "no-san", "long-lived"])
         self.assertEqual(Finding(Severity.NOTE, "a", "b").remedy, "")
 

@@ -18,6 +18,7 @@ from cryptography import x509
 from xtls.config.connectionfile import ANCHORS, RESERVED, SUFFIX, writeConnectionFile
 from xtls.config.definitions import Layer, optionNamed
 from xtls.config.locations import (
+    CA_NAME,
     certificateSearchPath,
     configDirectory,
     findDefaultCA,
@@ -66,6 +67,9 @@ Examples:
 #: The word for the CAs that every client has.
 _SYSTEM: Final = "system"
 
+#: The word for the CA of one's own beside the certificates.
+_AUTO: Final = "auto"
+
 #: The word for standard output.
 _PRINT: Final = "-"
 
@@ -73,8 +77,8 @@ _LINE: Final = CommandLine(
     [
         Word(
             "ca",
-            f"the CA's certificate, or the server's own when it is self-signed; {_SYSTEM}: nothing is said,"
-            " and clients believe the CAs that they have",
+            f"the CA's certificate, or the server's own when it is self-signed; {_AUTO}: your own CA's, where"
+            f" it is found; {_SYSTEM}: nothing is said, and clients believe the CAs that they have",
             "FILE",
             "options",
         ),
@@ -151,12 +155,12 @@ def _anchors(given: Given, target: Target) -> _Anchors:
     tls, _ = resolveBoth(target.layer)
     if not target.mode.secure or given.last("ca") == _SYSTEM:
         return _Anchors((), "")
+    if given.last("ca") == _AUTO or (not given.has("ca") and tls.caCerts == _AUTO):
+        return _Anchors(_believable(given, str(_mustFind(findDefaultCA(), CA_NAME))), _AUTO)
     if given.has("ca"):
         return _Anchors(_believable(given, os.path.expanduser(given.last("ca"))), given.last("ca"))
-    if tls.given("caCerts") and tls.caCerts not in ("default", "auto"):
+    if tls.given("caCerts") and tls.caCerts != "default":
         return _Anchors(_believable(given, tls.caCerts), tls.caCerts)
-    if tls.caCerts == "auto":
-        return _Anchors(_believable(given, str(_mustFind(findDefaultCA(), "ca-cert.pem"))), "auto")
     if any(tls.given(attribute) for attribute in ANCHORS):
         return _Anchors((), "what TARGET says")
     return _remembered(target) or _ownCertificate(target)

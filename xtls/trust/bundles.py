@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from xtls.trust.inspection import URGENT, WEAK_DIGESTS, Finding, Severity
+from xtls.trust.inspection import URGENT, WEAK_DIGESTS, Finding, Severity, forServers
 from xtls.trust.particulars import (
     distance,
     extensionOf,
@@ -77,7 +77,7 @@ def _ending(path: Sequence[x509.Certificate]) -> Iterator[Finding]:
     """
     last = path[-1]
     if isSelfSigned(last):
-        if len(path) > 1:
+        if len(path) > 1 and forServers(path[0]):
             sentence = f"{subjectOf(last)} is a root, which clients have, or do not believe"
             yield Finding(Severity.NOTE, "root", sentence, "leave it out; it does no harm")
         return

@@ -30,7 +30,7 @@ from xtls.trust.particulars import (
     validity,
 )
 
-__all__ = ["URGENT", "WEAK_DIGESTS", "Finding", "Severity", "inspect"]
+__all__ = ["URGENT", "WEAK_DIGESTS", "Finding", "Severity", "forServers", "inspect"]
 
 
 class Severity(Enum):
@@ -89,6 +89,12 @@ _LONGEST_PUBLIC: Final = (
     (datetime(2020, 9, 1, tzinfo=timezone.utc), 398),
 )
 
+#: How long somebody else's CA may make them before a word is worth while: the longest that was ever allowed.
+_LONGEST_PRIVATE: Final = 398
+
+#: The policies of public CAs for servers (CA/Browser Forum, Baseline Requirements, section 7.1.6.1).
+_PUBLIC_POLICIES: Final = "2.23.140.1.2."
+
 #: The longest serial number, in octets (RFC 5280, section 4.1.2.2).
 _LONGEST_SERIAL: Final = 20
 
@@ -123,7 +129,7 @@ def inspect(certificate: x509.Certificate, now: datetime, *, served: bool = Fals
     @return: the worst first.
     """
     authority = isAuthority(certificate)
-    serves = served or (_looksServed(certificate) if authority else _forServers(certificate))
+    serves = served or (_looksServed(certificate) if authority else forServers(certificate))
     case = _Case(certificate, now, authority, serves)
     found = [finding for judge in _JUDGES for finding in judge(case)]
     return sorted(found, key=lambda finding: list(Severity).index(finding.severity))
@@ -168,17 +174,33 @@ def _lifetime(case: _Case) -> Iterator[Finding]:
     if not case.serves:
         return
     days = (end - begin).days
-    allowed = next((longest for since, longest in _LONGEST_PUBLIC if begin >= since), None)
     if end - begin > _LONGEST_ANYWHERE:
         remedy = "make one for a year, and renew it with the same key: xtls cert renew FILE"
         sentence = f"it is valid for {days} days, and Apple's systems take {_LONGEST_ANYWHERE.days} at most"
         yield _warning("long-lived", sentence, remedy)
-    elif allowed is not None and days > allowed and not isSelfSigned(case.certificate):
+        return
+    allowed = next((longest for since, longest in _LONGEST_PUBLIC if begin >= since), days)
+    public = _isPublic(case.certificate)
+    if days > (allowed if public else _LONGEST_PRIVATE) and not isSelfSigned(case.certificate):
         sentence = f"it is valid for {days} days: browsers take {allowed} at most of a public CA"
-        yield _note("long-lived", sentence, "nothing, where the CA is your own")
+        if public:
+            yield _warning("long-lived", sentence, "have its CA make a new one, for as long as it may")
+        else:
+            yield _note("long-lived", sentence, "nothing, where the CA is your own")
 
 
-def _forServers(certificate: x509.Certificate) -> bool:
+def _isPublic(certificate: x509.Certificate) -> bool:
+    """
+    Whether it says that it is from a CA that everybody has: by the policies for such, or by logs of them.
+    """
+    logged = extensionOf(certificate, x509.PrecertificateSignedCertificateTimestamps) is not None
+    policies = extensionOf(certificate, x509.CertificatePolicies) or ()
+    return logged or any(
+        each.policy_identifier.dotted_string.startswith(_PUBLIC_POLICIES) for each in policies
+    )
+
+
+def forServers(certificate: x509.Certificate) -> bool:
     """
     Whether it may be a server's.
     """
@@ -316,7 +338,7 @@ def _leaf(case: _Case) -> Iterator[Finding]:
         )
         yield _error("cannot-sign-handshakes", sentence, _NEW)
     extended = extensionOf(case.certificate, x509.ExtendedKeyUsage)
-    if extended is None or case.authority or _forServers(case.certificate):
+    if extended is None or case.authority or forServers(case.certificate):
         return
     if ExtendedKeyUsageOID.CLIENT_AUTH not in set(extended):
         yield _error("wrong-purpose", "it is for neither servers nor clients", _NEW)

@@ -17,7 +17,7 @@ from twisted.internet.protocol import Protocol
 
 from tests.support.rawpeers import RawClient, RawServer
 
-__all__ = ["Presented", "Rogue", "RoguePeer", "rogue"]
+__all__ = ["GREETING", "Presented", "Rogue", "RoguePeer", "rogue"]
 
 #: What such a peer says as soon as it may.
 GREETING = b"what the peer says"

@@ -147,9 +147,7 @@ class DetectTests(SynchronousTestCase):
         for sample, expected in SAMPLES:
             if len(sample) >= LONGEST_SIGNATURE:
                 self.assertEqual(detect(sample[:LONGEST_SIGNATURE]), expected)
-            latest = max(
-                latest, *(n + 1 for n in range(len(sample)) if detect(sample[:n]) is NEED_DATA)
-            )
+            latest = max(latest, *(n + 1 for n in range(len(sample)) if detect(sample[:n]) is NEED_DATA))
         self.assertEqual(latest, LONGEST_SIGNATURE)
         self.assertEqual(detect(b"GET /" + bytes(1 << 20)), Detected.HTTP)
 

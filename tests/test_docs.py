@@ -98,9 +98,7 @@ class ReadDocumentTests(SynchronousTestCase):
         A block may be the text of a file, in any language; in a list, its indentation is not part of it.
         """
         text = "- a file:\n\n  <!-- file: a, b.xpra -->\n  ````\n  host=x\n    y\n  ```\n  ````\n"
-        self.assertEqual(
-            readDocument(text).blocks, [Block("file", "a, b.xpra", "", "host=x\n  y\n```\n", 4)]
-        )
+        self.assertEqual(readDocument(text).blocks, [Block("file", "a, b.xpra", "", "host=x\n  y\n```\n", 4)])
 
     def test_ports(self) -> None:
         """
@@ -190,7 +188,7 @@ class ReaderTests(SynchronousTestCase):
             "<!-- test: replaced -->\n```sh\n! grep -q 1000''0 a.txt\n```\n"
             "<!-- test: status, status 3 -->\n```sh\n(exit 3)\n```\n"
             "<!-- test: python -->\n```python\nopen('b.txt', 'w').close()\n```\n"
-            "<!-- test: made -->\n```sh\ntest -e b.txt && test \"$HOME\" = \"$PWD\"\n```\n"
+            '<!-- test: made -->\n```sh\ntest -e b.txt && test "$HOME" = "$PWD"\n```\n'
         )
 
     def test_background(self) -> None:

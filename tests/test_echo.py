@@ -71,8 +71,7 @@ class EchoTests(SynchronousTestCase):
         """
         self.assertEqual(
             self.client.received,
-            b"xtls demo: you came in by plain TCP from 127.0.0.1:50000;"
-            b" each line comes back in upper case\n",
+            b"xtls demo: you came in by plain TCP from 127.0.0.1:50000; each line comes back in upper case\n",
         )
 
     def test_greetsOtherwise(self) -> None:
@@ -96,8 +95,7 @@ class EchoTests(SynchronousTestCase):
         third = greeting + len(first) + len(b"YOU [in 11, out 000]\n")
         self.assertEqual(
             second,
-            b"YOU [in 11, out %d]\n" % (greeting + len(first))
-            + b"AND ME [in 18, out %d]\n" % third,
+            b"YOU [in 11, out %d]\n" % (greeting + len(first)) + b"AND ME [in 18, out %d]\n" % third,
         )
 
     def test_everySplit(self) -> None:
@@ -208,9 +206,7 @@ class HowItCameTests(SynchronousTestCase):
         """
         wire = Wire()
         session = Protocol()
-        creator = ClientConnectionCreator.fromOptions(
-            TLSOptions(caData=authority().pem), "localhost"
-        )
+        creator = ClientConnectionCreator.fromOptions(TLSOptions(caData=authority().pem), "localhost")
         clock = Clock()
         client = TLSTransportFactory(creator, True, GivenFactory(Protocol()), clock)
         server = TLSTransportFactory(serverCreator(), False, GivenFactory(session), clock)

@@ -33,9 +33,7 @@ class ErrorsTests(SynchronousTestCase):
             (error.option, error.source, error.problem),
             ("ssl-ca-data", "test.xpra line 5", "expected hexadecimal, or base64:..."),
         )
-        self.assertEqual(
-            str(error), "ssl-ca-data (test.xpra line 5): expected hexadecimal, or base64:..."
-        )
+        self.assertEqual(str(error), "ssl-ca-data (test.xpra line 5): expected hexadecimal, or base64:...")
         self.assertIsInstance(error, ValueError)
 
     def test_certificateFile(self) -> None:

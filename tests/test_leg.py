@@ -258,7 +258,6 @@ class FragileTests(_LegTestCase):
         self.assertFalse(self.wires[0].server.connected)
         self.assertNoTimers()
 
-
     def test_sourceLostByTheWrite(self) -> None:
         """
         So it is when the one that octets came from is lost by that: it delivers nothing any more.

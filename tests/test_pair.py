@@ -764,6 +764,7 @@ class RelayTests(PairCase):
 
         self.both(play)
 
+
 class EndTests(PairCase):
     """
     How connections end.

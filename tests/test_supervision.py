@@ -228,6 +228,4 @@ class WordsTests(SynchronousTestCase):
         """
         Processes are summed up.
         """
-        self.assertEqual(
-            statusLine(1, [tally(2), tally(3)], 10), "up 1 s, connections: 5 now, 15 in all"
-        )
+        self.assertEqual(statusLine(1, [tally(2), tally(3)], 10), "up 1 s, connections: 5 now, 15 in all")

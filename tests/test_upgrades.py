@@ -99,9 +99,7 @@ CHANGES: tuple[
         _ALL,
         (True, False, True),
         dict.fromkeys(_ANYTHING_ELSE, (_NOT_RAW, _HO, _TO, _SO, _NOT_RAW)),
-        dict.fromkeys(
-            (*_ANYTHING_ELSE, Detected.TLS, Detected.SSH), (_NOT_RAW, _HO, _NOT_RAW, _SO)
-        ),
+        dict.fromkeys((*_ANYTHING_ELSE, Detected.TLS, Detected.SSH), (_NOT_RAW, _HO, _NOT_RAW, _SO)),
     ),
     (
         _ALL,
@@ -112,9 +110,7 @@ CHANGES: tuple[
         },
         {
             Detected.HTTP: (_NOT_HTTP,) * 4,
-            **dict.fromkeys(
-                (*_ANYTHING_ELSE, Detected.TLS, Detected.SSH), (_NOT_RAW, _HO, _NOT_RAW, _SO)
-            ),
+            **dict.fromkeys((*_ANYTHING_ELSE, Detected.TLS, Detected.SSH), (_NOT_RAW, _HO, _NOT_RAW, _SO)),
         },
     ),
     (
@@ -293,9 +289,7 @@ class WebTests(SynchronousTestCase):
             self.assertFalse(_policy(mode).redirects(secure=False))
             self.assertFalse(_policy(mode, on, (False, True, True)).redirects(secure=False))
             self.assertFalse(_policy(mode, on, (True, True, False)).redirects(secure=False))
-            self.assertFalse(
-                _policy(mode, replace(on, sslUpgrade=False)).redirects(secure=False)
-            )
+            self.assertFalse(_policy(mode, replace(on, sslUpgrade=False)).redirects(secure=False))
         self.assertFalse(_policy(Mode.UNIX, on).redirects(secure=False))
 
 

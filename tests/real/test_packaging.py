@@ -139,9 +139,7 @@ class PackagingTests(SynchronousTestCase):
         """
         for _ in range(2):
             done = run([python, "-c", _LIST_PLUGINS], self.folder)
-            self.assertEqual(
-                done.text.splitlines(), [str(root.resolve()), "xtls", "ssl ws wss xtls", "xtls"]
-            )
+            self.assertEqual(done.text.splitlines(), [str(root.resolve()), "xtls", "ssl ws wss xtls", "xtls"])
             done = run([python, "-c", "from twisted.scripts.twistd import run; run()", "--help"], self.folder)
         self.assertRegex(done.text, r"(?m)^ +xtls ")
         done = run([environment / "bin" / "xtls", "--help"], self.folder)

@@ -47,9 +47,7 @@ _XTLS = "xtls"
 _CLIENTS = (Mode.SSL.value, Mode.WSS.value, Mode.WS.value)
 
 
-def clientFromString(
-    reactor: Any, description: str, defaults: Layer | None = None
-) -> IStreamClientEndpoint:
+def clientFromString(reactor: Any, description: str, defaults: Layer | None = None) -> IStreamClientEndpoint:
     """
     Make a client endpoint of a string, as Twisted's function of the same name.
 

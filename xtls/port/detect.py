@@ -79,18 +79,14 @@ _METHODS: Final = frozenset(
 )
 
 #: Every beginning of a method, for a prefix that ends within one.
-_BEGINNINGS: Final = frozenset(
-    method[:length] for method in _METHODS for length in range(len(method) + 1)
-)
+_BEGINNINGS: Final = frozenset(method[:length] for method in _METHODS for length in range(len(method) + 1))
 
 #: The beginnings of a request target other than CONNECT's (RFC 9112, section 3.2), in lower case.
 _TARGETS: Final = (b"/", b"http:", b"https:", b"* http")
 
 #: The octets of a host (RFC 3986, section 3.2.2): names, IPv4 addresses, bracketed IPv6 addresses
 #: with zones.
-_HOST: Final = frozenset(
-    b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~%[]:"
-)
+_HOST: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~%[]:")
 
 #: The largest record (RFC 8446, section 5.1).
 _LARGEST_RECORD: Final = 2**14

@@ -61,6 +61,7 @@ class Line(Protocol):
         This process is there to take connections, or is not for a short time.
         """
 
+
 _log = Logger()
 
 #: What the loop looks at of Twisted's own state; where that has other names, Twisted's own loop runs.

@@ -108,6 +108,21 @@ class CheckedTests(SynchronousTestCase):
         ):
             self.assertEqual(checked(check._LINE.parse(words), hosts).tls.pin, pins)
 
+    def test_rememberedBeforeFile(self) -> None:
+        """
+        What is remembered comes before whom a connection file says to believe, as with C{xtls attach}.
+        """
+        hosts = KnownHosts(Path(self.mktemp()))
+        own = pinOf(serverPair().certificate)
+        path = Path(self.mktemp() + ".xpra")
+        path.write_text(
+            f"mode=ssl\nhost=localhost\nport=10000\nssl-pin=sha256:{'a' * 64}\nssl-ca-certs=x.pem\n"
+        )
+        self.assertEqual(checked(check._LINE.parse([str(path)]), hosts).tls.caCerts, "x.pem")
+        hosts.remember("localhost", 10000, serverPair().certificate)
+        found = checked(check._LINE.parse([str(path)]), hosts).tls
+        self.assertEqual((found.pin, found.given("caCerts")), ((own,), False))
+
 
 class CommandTests(SynchronousTestCase):
     """

@@ -165,9 +165,13 @@ def checked(given: Given, hosts: KnownHosts | None = None) -> Check:
     if not target.trusted:
         refuseWeakening(theirs, layer)
         theirs = withoutAnchors(theirs, layer)
-    if target.mode.secure and not trustIsSaid(theirs, layer):
+    # what the user has accepted comes before what a file says of somebody else's
+    if target.mode.secure and not trustIsSaid(*((theirs, layer) if target.trusted else (layer,))):
         known = hosts or KnownHosts(configDirectory(), certificateSearchPath())
-        layers = (_remembered(target, layer, known), layer)
+        remembered = _remembered(target, layer, known)
+        layers = (remembered, layer)
+        if not target.trusted:
+            theirs = withoutAnchors(theirs, remembered)
     tls, options = resolveBoth(theirs, *layers)
     return Check(target, layers, tls, options, deadline, given)
 

@@ -202,9 +202,9 @@ class PresentedIdentifiersTests(SynchronousTestCase):
         """
         The Common Name of a proxy (RFC 3820), which its owner chose, is none.
         """
-        for more, found in ({"proxy": PROXY}, ()), ({}, ("a.test",)):
-            certificate = x509.load_der_x509_certificate(Issuer.root("a.test", **more).der)
-            self.assertIs(isProxy(certificate), bool(more))
+        for proxy, found in (PROXY, ()), (None, ("a.test",)):
+            certificate = x509.load_der_x509_certificate(Issuer.root("a.test", proxy=proxy).der)
+            self.assertIs(isProxy(certificate), proxy is not None)
             self.assertEqual(PresentedIdentifiers.of(certificate).commonNames, found)
 
     def test_unnamed(self) -> None:

@@ -47,7 +47,7 @@ _HELP: Final = """\
 Usage: xtls cert connection-file TARGET [options]
 
 Writes a file that leads clients to TARGET, such as ssl://host:10000/, and says whom to believe there.
-"xtls attach FILE" uses it at once, xpra too, and "xtls cert install-desktop" has it open with a double click.
+"xtls attach FILE" uses it at once, xpra's launcher too, and "xtls cert install-desktop" has it open with a double click.
 
 Whom to believe is what --ca says, or TARGET itself (ssl-ca-certs, ssl-ca-data, ssl-pin); or else what is
 remembered of the host; or else the default certificate of this machine, where that is for the host.
@@ -262,7 +262,9 @@ def _layer(layer: Layer, anchors: _Anchors) -> Layer:
     if anchors.certificates:
         names = {optionNamed(TLSOptions, attribute).name for attribute in ("caCerts", "caData")}
         kept = {name: value for name, value in values.items() if name not in names}
-        values = {**kept, optionNamed(TLSOptions, "caData").name: encoded(anchors.certificates)}
+        # every xpra reads hexadecimal; older ones know no prefix of base64
+        data = encoded(anchors.certificates, hexadecimal=True)
+        values = {**kept, optionNamed(TLSOptions, "caData").name: data}
     if anchors.pin:
         values = {**values, optionNamed(TLSOptions, "pin").name: anchors.pin}
     return replace(layer, values=values)

@@ -40,7 +40,7 @@ Examples:
 _LINE: Final = CommandLine(
     [
         Word("base64", "in base64, with the prefix that says so: this is the default", group="options"),
-        Word("hex", "in hexadecimal, which is longer, and everybody knows", group="options"),
+        Word("hex", "in hexadecimal, which is longer, and which every xpra reads", group="options"),
         PASSWORD,
         Word("help", "show this", group="options"),
     ]

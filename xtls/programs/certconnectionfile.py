@@ -47,7 +47,8 @@ _HELP: Final = """\
 Usage: xtls cert connection-file TARGET [options]
 
 Writes a file that leads clients to TARGET, such as ssl://host:10000/, and says whom to believe there.
-"xtls attach FILE" uses it at once, xpra's launcher too, and "xtls cert install-desktop" has it open with a double click.
+"xtls attach FILE" uses it at once, and so does xpra's launcher; "xtls cert install-desktop" has it open with
+a double click.
 
 Whom to believe is what --ca says, or TARGET itself (ssl-ca-certs, ssl-ca-data, ssl-pin); or else what is
 remembered of the host; or else the default certificate of this machine, where that is for the host.

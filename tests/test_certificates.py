@@ -4,6 +4,7 @@ Certificates and keys: reading and writing.
 
 from __future__ import annotations
 
+import os
 import warnings
 from pathlib import Path
 
@@ -177,6 +178,16 @@ class LoadKeyPairTests(SynchronousTestCase):
         own, key, above = pair.certificate.public_bytes(Encoding.PEM), keyOf(pair.key), intermediate.pem
         for data in (own + above + key, key + own + above, above + key + own):
             self.assertSame(loadKeyPair(saved(self, data)), pair)
+
+    def test_pipe(self) -> None:
+        """
+        What holds it all may be a pipe, which can be read once.
+        """
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        os.write(writing, PEM + keyOf(PAIR.key))
+        os.close(writing)
+        self.assertSame(loadKeyPair(f"/dev/fd/{reading}"), PAIR)
 
     def test_twoFiles(self) -> None:
         """

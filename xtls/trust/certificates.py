@@ -184,10 +184,14 @@ def loadKeyPair(certPath: str, keyPath: str = "", password: bytes = b"") -> KeyP
     @param password: the key's passphrase; ignored when it has none.
     @raise CertificateFileError: if a file cannot be read, or they do not belong together.
     """
-    certificates = loadCertificates(certPath)
+    data = readFile(certPath)  # once: it may be a pipe
+    try:
+        certificates = parseCertificates(data)
+    except ValueError as e:
+        raise CertificateFileError(certPath, str(e)) from None
     source = keyPath or certPath
     try:
-        key = _parseKey(readFile(source), password)
+        key = _parseKey(data if source == certPath else readFile(source), password)
     except ValueError as e:
         raise CertificateFileError(source, str(e)) from None
     public = key.public_key()

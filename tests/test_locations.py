@@ -180,6 +180,29 @@ class FindTests(SynchronousTestCase):
         self.patch(os, "access", lambda path, mode: Path(path).parent != self.first)
         self.assertEqual(findDefaultCertificate(self.environ), self.second / "ssl-cert.pem")
 
+    def test_theirs(self) -> None:
+        """
+        One of xpra's counts only with a key that we may read, in its file or beside it; one of ours without
+        it, too: that it is missing is an error, and not a port without TLS.
+        """
+        for name in (".config/xpra/ssl", ".config/xtls"):
+            (self.first / name).mkdir(parents=True)
+        theirs, ours = self.first / ".config/xpra/ssl/cert.pem", self.first / ".config/xtls/ssl-cert.pem"
+
+        def found() -> Path | None:
+            return findDefaultCertificate({}, "linux", self.first.absolute(), False)
+
+        self.patch(os.path, "isfile", lambda path: self.first.absolute() in path.parents and path.exists())
+        theirs.write_text("-----BEGIN CERTIFICATE-----\n")
+        self.assertIs(found(), None)
+        theirs.with_name("key.pem").touch()
+        self.assertEqual(found(), theirs.absolute())
+        theirs.with_name("key.pem").unlink()
+        theirs.write_text("-----BEGIN EC PRIVATE KEY-----\n")
+        self.assertEqual(found(), theirs.absolute())
+        ours.touch()
+        self.assertEqual(found(), ours.absolute())
+
     def test_key(self) -> None:
         """
         The key is looked for beside the certificate, under the name that goes with the certificate's.

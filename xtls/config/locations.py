@@ -175,10 +175,29 @@ def findDefaultCertificate(
 ) -> Path | None:
     """
     The first certificate in the directories; its key is in it, or where L{keyBeside} says.
+
+    One of xpra's whose key we may not read is as good as none: nobody has put it there for us.  One in a
+    directory of ours is found without its key too, so that somebody hears that this is missing.
     """
-    directories = certificateSearchPath(environ, platform, home, root)
-    candidates = (directory / name for directory in directories for name in CERTIFICATE_NAMES)
-    return next(filter(_readable, candidates), None)
+    environ = os.environ if environ is None else environ
+    platform = platform or sys.platform
+    ours = (
+        *_overriding(environ),
+        defaultCertificatePath(environ, platform, home, root).parent,
+        _systemDirectory(environ, platform, "xtls"),
+    )
+    for directory in certificateSearchPath(environ, platform, home, root):
+        for path in (directory / name for name in CERTIFICATE_NAMES):
+            if _readable(path) and (directory in ours or _hasKey(path)):
+                return path
+    return None
+
+
+def _hasKey(certificate: Path) -> bool:
+    """
+    Whether there is a key that we may read in the file of a certificate, or beside it.
+    """
+    return keyBeside(certificate) is not None or b"PRIVATE KEY-----" in certificate.read_bytes()
 
 
 def keyBeside(certificate: Path) -> Path | None:

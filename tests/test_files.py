@@ -187,15 +187,18 @@ class RewriteTests(SynchronousTestCase):
 
     def test_notOurs(self) -> None:
         """
-        Where it cannot stay somebody else's, it is written all the same.
+        Where it cannot stay somebody else's, it is written all the same; and no group of ours may read what a
+        group of theirs could.
         """
 
         def refuse(path: Path, user: int, group: int) -> None:
             raise PermissionError(errno.EPERM, "no")
 
         self.patch(os, "chown", refuse)
+        self.path.chmod(0o640)
         rewrite(self.path, b"new")
         self.assertEqual(self.path.read_bytes(), b"new")
+        self.assertEqual(mode(self.path), 0o600)
 
     def test_link(self) -> None:
         """

@@ -4,7 +4,6 @@ Reading files of certificates, and writing such as nobody else may read.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import stat
@@ -70,6 +69,7 @@ def writePrivate(path: str | Path, data: bytes, *, replace: bool = True) -> None
 def rewrite(path: str | Path, data: bytes) -> None:
     """
     Write a file anew, whole or not at all: who may read it, and a link that leads to it, stay as they are.
+    Where it cannot stay somebody else's, no group may read it.
 
     @raise CertificateFileError: if it cannot be written.
     """
@@ -79,9 +79,12 @@ def rewrite(path: str | Path, data: bytes) -> None:
         before = target.stat()
         writePrivate(temporary, data)
         try:
-            with contextlib.suppress(PermissionError):
+            mode = stat.S_IMODE(before.st_mode)
+            try:
                 os.chown(temporary, before.st_uid, before.st_gid)
-            os.chmod(temporary, stat.S_IMODE(before.st_mode))
+            except PermissionError:
+                mode &= ~stat.S_IRWXG  # our group is not the one that might read it
+            os.chmod(temporary, mode)
             os.replace(temporary, target)
         finally:
             temporary.unlink(missing_ok=True)

@@ -30,6 +30,7 @@ class DefaultNamesTests(SynchronousTestCase):
         self.assertEqual(defaultNames("localhost"), loopback)
         self.assertEqual(defaultNames("no name"), loopback)
         self.assertEqual(defaultNames("::1"), loopback)
+        self.assertEqual(defaultNames("node.300"), ("node", *loopback))
         self.patch(socket, "gethostname", lambda: "machine")
         self.assertEqual(defaultNames(), ("machine", *loopback))
 

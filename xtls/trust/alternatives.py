@@ -31,16 +31,20 @@ def generalName(name: str) -> x509.GeneralName:
         return x509.IPAddress(ip_address(name))
     except ValueError:
         wildcard = name.startswith("*.")
-        return x509.DNSName("*." * wildcard + toASCII(name[2:] if wildcard else name))
+        return x509.DNSName("*." * wildcard + hostName(name[2:] if wildcard else name).value)
 
 
 def hostName(text: str) -> x509.DNSName:
     """
     A host name, without a wildcard.
 
-    @raise ValueError: if it is none.
+    @raise ValueError: if it is none.  C{300.1.1.1} is none: every program takes it for an address, if a wrong
+        one, and looks for no such name.
     """
-    return x509.DNSName(toASCII(text))
+    name = toASCII(text)
+    if "." in name and name.rpartition(".")[2].isdigit():
+        raise ValueError(f"{text!r} is not a host name")
+    return x509.DNSName(name)
 
 
 def mailbox(text: str) -> x509.RFC822Name:

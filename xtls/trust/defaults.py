@@ -8,10 +8,10 @@ import socket
 from ipaddress import ip_address
 from pathlib import Path
 
+from xtls.trust.alternatives import hostName
 from xtls.trust.certificates import toPEM
 from xtls.trust.files import writePrivate
 from xtls.trust.issuing import selfSigned
-from xtls.trust.names import toASCII
 
 __all__ = ["defaultNames", "ensureDefaultCertificate"]
 
@@ -30,7 +30,7 @@ def defaultNames(hostname: str = "") -> tuple[str, ...]:
             ip_address(name)
         except ValueError:
             try:
-                found.append(toASCII(name))
+                found.append(hostName(name).value)
             except ValueError:
                 continue
     return tuple(dict.fromkeys([*found, "localhost", "127.0.0.1", "::1"]))

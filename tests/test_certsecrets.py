@@ -73,7 +73,8 @@ class PassphraseTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        An empty passphrase is refused, and so is one that is no text; nobody can be asked without a terminal.
+        An empty passphrase is refused, and so are one that is no text, and one that is said itself, where
+        everybody on the machine could read it; nobody can be asked without a terminal.
         """
 
         def end(question: str) -> str:
@@ -81,7 +82,10 @@ class PassphraseTests(SynchronousTestCase):
 
         self.assertIn("empty", self.refused(PROMPT, self.answers("")))
         self.assertIn("empty", self.refused(PROMPT, end))
-        self.assertIn("empty", self.refused("", None))
+        for text in ("", "promt", "enc:SECRET", "sesame"):
+            problem = self.refused(text, self.answers("sesame"))
+            self.assertIn("env:NAME", problem)
+            self.assertNotIn("sesame", problem)
         self.assertIn("UTF-8", self.refused(PROMPT, self.answers("\udcff")))
         self.assertIn("terminal", self.refused(PROMPT, None))
 

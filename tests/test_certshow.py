@@ -141,7 +141,8 @@ class ShowTests(CertTestCase):
             block = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
             self.path.write_bytes(self.authority.pem + block)
             self.assertIn(part, self.run_("show", str(self.path)))
-        self.assertIn("belongs to none", self.run_("show", str(self.path), "--password=hush"))
+        self.setEnvironment(HUSH="hush")
+        self.assertIn("belongs to none", self.run_("show", str(self.path), "--password=env:HUSH"))
 
     def test_JSON(self) -> None:
         """
@@ -187,9 +188,12 @@ class ShowTests(CertTestCase):
             None, self.pair.key, self.pair.certificate, None, BestAvailableEncryption(b"hush")
         )
         self.path.write_bytes(data)
-        output = self.run_("show", str(self.path), "--password=hush")
+        self.setEnvironment(HUSH="hush", WRONG="no")
+        output = self.run_("show", str(self.path), "--password=env:HUSH")
         self.assertIn("PKCS #12, with its key", output)
-        error = self.assertRaises(CertificateFileError, cert.run, ["show", str(self.path), "--password=no"])
+        error = self.assertRaises(
+            CertificateFileError, cert.run, ["show", str(self.path), "--password=env:WRONG"]
+        )
         self.assertIn("wrong passphrase", error.problem)
 
     def test_unreadableKey(self) -> None:

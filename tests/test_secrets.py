@@ -9,7 +9,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from xtls.config.secrets import LONGEST_SECRET, readSecret
+from xtls.config.secrets import LONGEST_SECRET, namesPlace, readSecret
 from xtls.errors import OptionError
 
 
@@ -33,6 +33,15 @@ class ReadSecretTests(SynchronousTestCase):
         error = self.assertRaises(OptionError, readSecret, text, "an-option", "a place", {})
         self.assertEqual((error.option, error.source), ("an-option", "a place"))
         return str(error.problem)
+
+    def test_namesPlace(self) -> None:
+        """
+        A text says where a secret is, or is the secret.
+        """
+        for text in ("file:a", "env:A", "fd:3"):
+            self.assertTrue(namesPlace(text))
+        for text in ("", "file", "sesame", "enc:A", "ENV:A"):
+            self.assertFalse(namesPlace(text))
 
     def test_itself(self) -> None:
         """

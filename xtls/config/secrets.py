@@ -69,6 +69,13 @@ def _read(kind: str, place: str, environ: Mapping[str, str]) -> str:
         return _decode(opened.read(LONGEST_SECRET + 1))
 
 
+def namesPlace(text: str) -> bool:
+    """
+    Whether a text says where a secret is kept, and is not the secret itself.
+    """
+    return text.startswith(("file:", "env:", "fd:"))
+
+
 def readSecret(
     text: str, option: str = "password", source: str = "program", environ: Mapping[str, str] | None = None
 ) -> str:
@@ -83,9 +90,9 @@ def readSecret(
     @param environ: the environment; by default, that of the process.
     @raise OptionError: if it cannot be read.  The secret is not in it.
     """
-    kind, colon, place = text.partition(":")
+    kind, _, place = text.partition(":")
     try:
-        if not colon or kind not in ("file", "env", "fd"):
+        if not namesPlace(text):
             return _requireText(text)
         return _read(kind, place, os.environ if environ is None else environ)
     except OSError as error:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from xtls.config.secrets import readSecret
+from xtls.config.secrets import namesPlace, readSecret
 from xtls.errors import OptionError
 from xtls.programs.commandline import SOURCE, Given
 
@@ -38,11 +38,14 @@ def givenPassphrase(given: Given, option: str, question: str, ask: Ask | None) -
 
     @param question: what to ask, where the option says to.
     @param ask: asks the user; L{None} where nobody can be asked.
-    @raise OptionError: if it cannot be read, or is empty.
+    @raise OptionError: if it cannot be read, is empty, or stands on the command line itself.
     """
     if not given.has(option):
         return None
     text = given.last(option)
+    if text != PROMPT and not namesPlace(text):
+        # neither a secret that everybody on the machine can read is taken, nor a misspelt word for one
+        raise OptionError(option, SOURCE, f"expected where the passphrase is, and not itself: {WHERE}")
     secret = _asked(option, question, ask) if text == PROMPT else readSecret(text, option, SOURCE)
     if not secret:
         raise OptionError(option, SOURCE, "an empty passphrase protects nothing")

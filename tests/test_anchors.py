@@ -184,6 +184,17 @@ class DirectoryTests(AnchorsTestCase):
         self.assertEqual(certificates(self.found()), [ONE.certificate])
         self.assertEqual([event["path"] for event in log], [str(self.directory / "empty.pem")])
 
+    def test_unreadableList(self) -> None:
+        """
+        What is called as revocation lists are is not: nobody would be asked whether they were revoked.
+        """
+        (self.directory / "one.pem").write_bytes(ONE.pem)
+        for name in ("crl.pem", "one.crl", "1a2b3c4d.r0", "my-CRL.der"):
+            (self.directory / name).write_bytes(b"")
+            problem = self.refused(TLSOptions(caCerts=str(self.directory))).problem
+            self.assertIn(f"{name} is empty", problem.replace(":", ""))
+            (self.directory / name).unlink()
+
     def test_bad(self) -> None:
         """
         A certificate that is damaged is an error that names the file; so is a directory without any.

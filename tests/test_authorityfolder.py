@@ -63,6 +63,22 @@ class CreatingTests(FolderCase):
         for path in self.folder.directory.iterdir():
             self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600, path)
 
+    def test_shared(self) -> None:
+        """
+        Whom the owner lets read the certificate and the list may read those that come after them: a server
+        that could not would go on believing whom the list revokes.
+        """
+        for path in (self.folder.certificatePath, self.folder.listPath):
+            path.chmod(0o644)
+        self.folder.publish(AUTHORITY)
+        self.folder.replaceCertificate(AUTHORITY.certificate)
+        for path, bits in (
+            (self.folder.certificatePath, 0o644),
+            (self.folder.listPath, 0o644),
+            (self.folder.registerPath, 0o600),
+        ):
+            self.assertEqual(stat.S_IMODE(path.stat().st_mode), bits)
+
     def test_contents(self) -> None:
         """
         There is the certificate, its key, an empty register and the first revocation list, which is empty.

@@ -4,6 +4,8 @@ C{xtls cert crl}.
 
 from __future__ import annotations
 
+import stat
+
 from datetime import timedelta
 from pathlib import Path
 
@@ -43,13 +45,15 @@ class ListTests(CertTestCase):
 
     def test_copy(self) -> None:
         """
-        A copy may be written, and takes the place of an older one.
+        A copy may be written, and takes the place of an older one, for those who could read that.
         """
-        for number in (2, 3):
+        for number, bits in (2, 0o600), (3, 0o644):
             output = self.run_("crl", f"--out={self.copy}")
             self.assertEqual(self.copy.read_bytes(), self.ca.listPath.read_bytes())
             self.assertEqual(listNumber(x509.load_pem_x509_crl(self.copy.read_bytes())), number)
             self.assertIn(f"--ssl-crl={self.copy}", output)
+            self.assertEqual(stat.S_IMODE(self.copy.stat().st_mode), bits)
+            self.copy.chmod(0o644)
 
     def test_overwrite(self) -> None:
         """

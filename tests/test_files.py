@@ -13,7 +13,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from xtls.errors import CertificateFileError
-from xtls.trust.files import LARGEST_FILE, readFile, rewrite, writePrivate
+from xtls.trust.files import LARGEST_FILE, readFile, rewrite, writeAgain, writePrivate
 
 
 def mode(path: Path) -> int:
@@ -199,6 +199,17 @@ class RewriteTests(SynchronousTestCase):
         rewrite(self.path, b"new")
         self.assertEqual(self.path.read_bytes(), b"new")
         self.assertEqual(mode(self.path), 0o600)
+
+    def test_again(self) -> None:
+        """
+        What is written again and again may be read by whoever could read it before; at first, by its owner.
+        """
+        other = self.folder / "other.pem"
+        writeAgain(other, b"old")
+        self.assertEqual(mode(other), 0o600)
+        other.chmod(0o644)
+        writeAgain(other, b"new")
+        self.assertEqual((other.read_bytes(), mode(other)), (b"new", 0o644))
 
     def test_link(self) -> None:
         """

@@ -19,7 +19,7 @@ from xtls.programs.commandline import SOURCE, CommandLine, Given, Word
 from xtls.programs.messages import thisCommand
 from xtls.programs.statuses import ExitStatus
 from xtls.trust.authorityfolder import AuthorityFolder
-from xtls.trust.files import readFile, writePrivate
+from xtls.trust.files import readFile, writeAgain
 from xtls.trust.revoking import LIST_DAYS, listNumber
 
 __all__ = ["LIST_LIFETIME", "listText", "run"]
@@ -74,7 +74,7 @@ def run(arguments: Sequence[str]) -> int:
     copy = _copyPath(given, authority.certificate)
     made = folder.publish(authority, days=days)
     if copy is not None:
-        writePrivate(copy, made.public_bytes(Encoding.PEM))
+        writeAgain(copy, made.public_bytes(Encoding.PEM))
     print(listText(folder, made, copy), end="")
     return ExitStatus.OK
 

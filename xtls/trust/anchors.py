@@ -51,6 +51,8 @@ _REVOCATIONS: Final = re.compile(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL
 #: Files of a directory that hold certificates or revocation lists, by their names.
 _IN_DIRECTORY: Final = re.compile(r".*\.(pem|crt|cer|crl|der|r?[0-9]+)", re.IGNORECASE)
 
+#: Those of them that are meant to be revocation lists: to pass over one would let in who is on it.
+_LISTS: Final = re.compile(r".*crl.*|.*\.r[0-9]+", re.IGNORECASE)
 
 #: What is said of a place without revocation lists.
 _NO_LISTS: Final = "no revocation list in it"
@@ -218,10 +220,11 @@ def _loadDirectory(directory: Path) -> _Found:
     """
     Read what a directory holds of certificates and revocation lists, whatever the files are called there.
 
-    Keys that lie beside them are passed over, and so is what may not be read.
+    Keys that lie beside them are passed over, and so is what may not be read, unless it is called as a
+    revocation list is.
 
     @raise ValueError: if one of them cannot be understood.
-    @raise CertificateFileError: if the directory cannot be read.
+    @raise CertificateFileError: if the directory cannot be read, or a revocation list.
     """
     try:
         paths = sorted(each for each in directory.iterdir() if _IN_DIRECTORY.fullmatch(each.name))
@@ -233,6 +236,8 @@ def _loadDirectory(directory: Path) -> _Found:
         try:
             data = readFile(path) if path.is_file() else b""
         except CertificateFileError as e:
+            if _LISTS.fullmatch(path.name):
+                raise
             _log.warn(
                 "passed over among the trust anchors: {path}: {problem}", path=e.path, problem=e.problem
             )

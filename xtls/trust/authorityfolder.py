@@ -1,9 +1,10 @@
 """
 A CA on disk: a folder with its certificate, its key, its register and its revocation list.
 
-All files are text, for their owner alone, and replaced whole or not at all.  Whoever changes the register
-holds a lock meanwhile, so that of two who issue or revoke at once neither undoes what the other did; and what
-is revoked is in the register before it is in the list, so that an interruption loses nothing.
+All files are text, for their owner alone, and replaced whole or not at all; whom the owner lets read the
+certificate and the list may go on reading what replaces them.  Whoever changes the register holds a lock
+meanwhile, so that of two who issue or revoke at once neither undoes what the other did; and what is revoked
+is in the register before it is in the list, so that an interruption loses nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from xtls.config.locations import CA_NAME
 from xtls.errors import CertificateFileError
 from xtls.trust.certificates import KeyPair, keyToPEM, loadCertificates, loadKeyPair
-from xtls.trust.files import makePrivateDirectories, readFile, writePrivate
+from xtls.trust.files import makePrivateDirectories, readFile, writeAgain, writePrivate
 from xtls.trust.register import Entry, Register
 from xtls.trust.renewing import isAuthority
 from xtls.trust.revoking import LIST_DAYS, Revocation, listNumber, revocationList, revocationsIn
@@ -99,7 +100,7 @@ class AuthorityFolder:
         """
         Put another certificate of the CA in the place of the one that is there.
         """
-        writePrivate(self.certificatePath, certificate.public_bytes(Encoding.PEM))
+        writeAgain(self.certificatePath, certificate.public_bytes(Encoding.PEM))
 
     def certificate(self) -> x509.Certificate:
         """
@@ -202,7 +203,7 @@ class AuthorityFolder:
         register = replace(register.revoking(before), lists=number + 1)
         made = revocationList(authority, register.revocations, number=number + 1, days=days, now=now)
         self._write(register)
-        writePrivate(self.listPath, made.public_bytes(Encoding.PEM))
+        writeAgain(self.listPath, made.public_bytes(Encoding.PEM))
         return made
 
     def _list(self) -> x509.CertificateRevocationList:

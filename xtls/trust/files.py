@@ -12,7 +12,7 @@ from typing import Final
 
 from xtls.errors import CertificateFileError
 
-__all__ = ["LARGEST_FILE", "makePrivateDirectories", "readFile", "rewrite", "writePrivate"]
+__all__ = ["LARGEST_FILE", "makePrivateDirectories", "readFile", "rewrite", "writeAgain", "writePrivate"]
 
 #: The largest file of certificates that is read, in octets: the whole of a system's CAs is under one MiB.
 LARGEST_FILE: Final = 16 * 1024 * 1024
@@ -90,6 +90,19 @@ def rewrite(path: str | Path, data: bytes) -> None:
             temporary.unlink(missing_ok=True)
     except OSError as e:
         raise CertificateFileError(str(path), f"cannot be written: {e.strerror}") from None
+
+
+def writeAgain(path: str | Path, data: bytes) -> None:
+    """
+    Write a file that is no secret, such as a revocation list: who may read the one that is there, may read
+    the new one.  Where there is none, that is its owner alone.
+
+    @raise CertificateFileError: if it cannot be written.
+    """
+    if Path(path).exists():
+        rewrite(path, data)
+    else:
+        writePrivate(path, data)
 
 
 def makePrivateDirectories(directory: Path) -> None:

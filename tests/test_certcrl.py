@@ -5,7 +5,6 @@ C{xtls cert crl}.
 from __future__ import annotations
 
 import stat
-
 from datetime import timedelta
 from pathlib import Path
 

@@ -187,6 +187,21 @@ class AttachTests(SynchronousTestCase):
             given = self.attach(Attached(), TARGET, tls)
             self.assertEqual((given.grade, words in given.sentence), (Grade.OK, True))
 
+    def test_anotherKey(self) -> None:
+        """
+        A server with another key than that is refused, with what to do about it.
+        """
+        refused = Attached(refusal=Refusal(Reason.WRONG_KEY, CERTIFICATE, detail="sha256:00"))
+        for source, words, remedy in (
+            ("command line", "does not have the key that is pinned, but sha256:00", "say the new pin"),
+            (REMEMBERED, "key is not the one that is remembered, but sha256:00", "xtls hosts forget"),
+        ):
+            tls = resolve(TLSOptions, Layer(source, {"ssl-pin": (pinOf(CERTIFICATE),)}))
+            given = self.attach(refused, TARGET, tls)
+            self.assertEqual(given.grade, Grade.PROBLEM)
+            self.assertIn(words, given.sentence)
+            self.assertIn(remedy, given.remedy)
+
     def test_fails(self) -> None:
         """
         It does not connect, and why.

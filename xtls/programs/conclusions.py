@@ -18,6 +18,7 @@ from xtls.programs.steps import Notes
 from xtls.trust.certificates import subjectAlternativeNames
 from xtls.trust.chains import PresentedChain, chainFindings
 from xtls.trust.findings import Found, Grade, Topic, tlsFindings
+from xtls.trust.names import printable
 from xtls.trust.pins import pinOf
 from xtls.trust.verdicts import isKnown, viewFindings
 from xtls.trust.verification import Reason, Refusal
@@ -34,10 +35,14 @@ _WORDS: Final = "[SSL: CERTIFICATE_VERIFY_FAILED]"
 _REMEDIES: Final[Mapping[Reason, str]] = {
     Reason.EXPIRED: "have its owner renew the certificate, or set this machine's clock",
     Reason.NOT_YET_VALID: "set this machine's clock, or wait",
-    Reason.WRONG_KEY: "ask its owner whether the key was changed, and what the new fingerprint is; then have"
-    " the old one forgotten (xtls hosts forget HOST:PORT), or say the new pin in place of the old",
+    Reason.WRONG_KEY: "ask its owner whether the key was changed, and what the new fingerprint is; then say"
+    " the new pin in place of the old",
     Reason.REVOKED: "ask its owner for the certificate that replaces it",
 }
+_REMEMBERED_REMEDY: Final = (
+    "ask its owner whether the key was changed, and what the new fingerprint is; then have the old one"
+    " forgotten: xtls hosts forget HOST:PORT"
+)
 _OTHER_REMEDY: Final = (
     "ask its owner for a certificate that can be verified: xtls cert --help says how to make one"
 )
@@ -59,6 +64,15 @@ def _found(
     grade: Grade, kind: str, sentence: str, remedy: str = "", changes: tuple[tuple[str, str], ...] = ()
 ) -> Found:
     return Found(grade, Topic.CLIENTS, kind, sentence, remedy, changes)
+
+
+def _changed(refusal: Refusal) -> Found:
+    """
+    The server does not have the key that is remembered.
+    """
+    problem = f"its key is not the one that is remembered, but {printable(refusal.detail)}"
+    sentence = f"xtls attach refuses the server: {problem}; {_WORDS}"
+    return _found(Grade.PROBLEM, "attach", sentence, _REMEMBERED_REMEDY)
 
 
 def _refused(refusal: Refusal, own: bool) -> Found:
@@ -102,7 +116,10 @@ def _attached(notes: Notes, target: Target, tls: TLSOptions) -> Iterator[Found]:
     attached = notes.attached
     if attached is None or notes.reach.problem:
         return
-    if attached.refusal is not None:
+    remembered = tls.source("pin") == REMEMBERED
+    if attached.refusal is not None and attached.refusal.reason is Reason.WRONG_KEY and remembered:
+        yield _changed(attached.refusal)
+    elif attached.refusal is not None:
         presented = notes.tls.presented if notes.tls is not None else ()
         yield _refused(attached.refusal, attached.refusal.certificate in presented[:1])
     elif attached.status:
@@ -126,7 +143,7 @@ def _attached(notes: Notes, target: Target, tls: TLSOptions) -> Iterator[Found]:
     elif not tls.checkHostname:
         yield _weak(tls, "checkHostname", "connects, and does not look at the server's name")
     elif tls.pin:
-        whose = "remembered" if tls.source("pin") == REMEMBERED else "pinned"
+        whose = "remembered" if remembered else "pinned"
         yield _found(Grade.OK, "attach", f"xtls attach connects, and the server has the key that is {whose}")
     else:
         yield _found(Grade.OK, "attach", "xtls attach connects, and the server is verified")

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -95,6 +97,21 @@ class InstallTests(CertTestCase):
         )
         self.assertEqual((self.defaults(), self.errors), ([], ""))
         self.install()
+
+    def test_readable(self) -> None:
+        """
+        Whoever has a desktop may read what is written, though the user has new files for themselves alone; a
+        list that is kept elsewhere, with a link to it, stays there.
+        """
+        self.addCleanup(os.umask, os.umask(0o077))
+        self.list.parent.mkdir(parents=True)
+        kept = self.directory / "kept.list"
+        self.list.symlink_to(kept)
+        self.install("--default")
+        for path in (self.type, self.entry, kept):
+            self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o644)
+        self.assertTrue(self.list.is_symlink())
+        self.assertEqual(self.defaults(), [ENTRY_NAME])
 
     def test_program(self) -> None:
         """

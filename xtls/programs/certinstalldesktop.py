@@ -248,12 +248,14 @@ def _program() -> list[str]:
 
 def _write(path: Path, text: str) -> None:
     """
-    Write a file that everybody may read, in one step.
+    Write a file that everybody may read, in one step.  A link that is there leads where it did.
     """
-    temporary = path.with_name(f".{path.name}.new")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        target = path.resolve()
+        temporary = target.with_name(f".{path.name}.new")
+        target.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(text, "utf-8")
-        os.replace(temporary, path)
+        temporary.chmod(0o644)
+        os.replace(temporary, target)
     except OSError as e:
         raise CertificateFileError(str(path), f"cannot be written: {e.strerror}") from None

@@ -55,7 +55,7 @@ _OPENING = """\
 <!-- Made by `python -m xtls.config.reference`; change the definitions, not this file. -->
 
 An option is said in one of these places; where two say the same one, the later in the list wins.
-So it is with options that may be repeated: what an address says of `ssl-sni` is all that there is for its socket.
+So it is with options that may be repeated: what an address says of `ssl-sni` is all there is for its socket.
 
 A client's options:
 

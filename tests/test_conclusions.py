@@ -223,13 +223,14 @@ class AttachTests(SynchronousTestCase):
 
     def test_misnamed(self) -> None:
         """
-        A name that the certificate has may be the one that is meant, if it is no pattern.
+        A name that the certificate has may be the one that is meant, if it is no pattern, nor malformed.
         """
         other = Authority()
         for certificate, expected in (
             (CERTIFICATE, (("serverHostname", "server.test"),)),
             (other.issue("*.a.test", "b.test").certificate, (("serverHostname", "b.test"),)),
             (other.issue("*.a.test").certificate, ()),
+            (other.issue("a.test", san=[x509.DNSName("a\x1b[2J\n.test")]).certificate, ()),
             (other.issue("a.test", san=b"\xff").certificate, ()),
             (None, ()),
         ):

@@ -207,6 +207,15 @@ class PresentedIdentifiersTests(SynchronousTestCase):
             self.assertIs(isProxy(certificate), proxy is not None)
             self.assertEqual(PresentedIdentifiers.of(certificate).commonNames, found)
 
+    def test_exact(self) -> None:
+        """
+        Names and addresses can be asked for, and no pattern, nor what is malformed.
+        """
+        said = [x509.DNSName(each) for each in ("*.a.test", "a\n.test", "a.test")]
+        address = x509.IPAddress(ip_address("192.0.2.1"))
+        pair = AUTHORITY.issue(san=[address, *said])
+        self.assertEqual(PresentedIdentifiers.of(pair.certificate).exact, ("a.test", "192.0.2.1"))
+
     def test_unnamed(self) -> None:
         """
         A subject of which nothing can be made is an error.

@@ -176,9 +176,10 @@ class ExplainTests(SynchronousTestCase):
 
     def test_noNames(self) -> None:
         """
-        Where the certificate has no names, or none that can be read, there is none to be meant.
+        Where the certificate has no names, or none that can be read or asked for, there is none to be meant.
         """
         for certificate in (
+            AUTHORITY.issue("a.test", san=[x509.DNSName("a\x1b[2J\n.test")]).certificate,
             AUTHORITY.issue("a.test", san=False).certificate,
             AUTHORITY.issue("a.test", san=b"\xff").certificate,
         ):

@@ -15,10 +15,9 @@ from xtls.config.options import TLSOptions, VerifyMode, optionNamed
 from xtls.programs.portfindings import portFindings, reachFindings
 from xtls.programs.statuses import ExitStatus
 from xtls.programs.steps import Notes
-from xtls.trust.certificates import subjectAlternativeNames
 from xtls.trust.chains import PresentedChain, chainFindings
 from xtls.trust.findings import Found, Grade, Topic, tlsFindings
-from xtls.trust.names import printable
+from xtls.trust.names import PresentedIdentifiers, printable
 from xtls.trust.pins import pinOf
 from xtls.trust.verdicts import isKnown, viewFindings
 from xtls.trust.verification import Reason, Refusal
@@ -103,10 +102,9 @@ def _exactName(refusal: Refusal) -> str:
     """
     assert refusal.certificate is not None
     try:
-        names = subjectAlternativeNames(refusal.certificate)
+        return next(iter(PresentedIdentifiers.of(refusal.certificate).exact), "")
     except ValueError:
         return ""
-    return next((name for name in names if not name.startswith("*")), "")
 
 
 def _attached(notes: Notes, target: Target, tls: TLSOptions) -> Iterator[Found]:

@@ -25,9 +25,10 @@ from xtls.config.values import formatData
 from xtls.errors import CertificateFileError
 from xtls.programs.commandline import Given
 from xtls.programs.messages import thisCommand
-from xtls.trust.certificates import fingerprint, subjectAlternativeNames
+from xtls.trust.certificates import fingerprint
 from xtls.trust.files import writePrivate
 from xtls.trust.knownhosts import RememberedHost
+from xtls.trust.names import PresentedIdentifiers
 from xtls.trust.particulars import isSelfSigned, issuerOf, names, subjectOf
 from xtls.trust.pins import parsePin, pinOf
 from xtls.trust.sentences import sentenceFor
@@ -216,11 +217,11 @@ def _names(refusal: Refusal, invocation: Invocation) -> list[tuple[str, str]]:
     """
     assert refusal.certificate is not None
     try:
-        names = subjectAlternativeNames(refusal.certificate)
+        # what is malformed is nothing to ask for, nor for a terminal to obey
+        exact = PresentedIdentifiers.of(refusal.certificate).exact
     except ValueError:
-        names = ()
+        exact = ()
     ways = []
-    exact = [name for name in names if not name.startswith("*")]
     if exact:
         ways.append(
             (

@@ -158,6 +158,14 @@ class PresentedIdentifiers:
         return reference.name in self.names or bool(head and dot and f"*.{tail}" in self.names)
 
     @property
+    def exact(self) -> tuple[str, ...]:
+        """
+        The names and addresses that can be asked for: no wildcards, and nothing that is malformed.
+        """
+        names = (each for each in self.names if not each.startswith("*"))
+        return (*names, *map(str, self.addresses))
+
+    @property
     def hasCommonName(self) -> bool:
         """
         Whether there is one Common Name, and no subjectAltName, which would count alone.

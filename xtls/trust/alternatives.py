@@ -42,7 +42,7 @@ def hostName(text: str) -> x509.DNSName:
         one, and looks for no such name.
     """
     name = toASCII(text)
-    if "." in name and name.rpartition(".")[2].isdigit():
+    if name.rpartition(".")[2].isdigit():
         raise ValueError(f"{text!r} is not a host name")
     return x509.DNSName(name)
 

@@ -760,6 +760,34 @@ class ReloadTests(SynchronousTestCase):
             self.assertTrue(creator.certificateRequired and creator.certificateAsked)
             self.assertFalse(handshake(client(), creator).complete)
 
+    def test_listGone(self) -> None:
+        """
+        When the last revocation list beside CAs goes, all stays as it was: who is on it is not let in again.
+        """
+        cas = os.path.dirname(saved(self, AUTHORITY.pem, "ca.pem"))
+        path = os.path.join(cas, "crl.pem")
+        self.write(AUTHORITY.revocations(GOOD_CLIENT.certificate).public_bytes(Encoding.PEM), path)
+        revoked, other = (
+            client(cert=(saved(self, pair),)) for pair in (GOOD_CLIENT, person(AUTHORITY, "CN=alice"))
+        )
+        named = resolve(TLSOptions, Layer("test", {"ssl-sni": f"b.test,ssl-ca-certs={cas}"})).sni
+        one = TLSOptions(cert=(self.path,), caCerts=cas)
+        for options in one, TLSOptions(cert=(self.path,), sni=named):
+            creator = ServerConnectionCreator.fromOptions(options)
+            os.rename(path, path + ".bak")
+            error = self.assertRaises(OptionError, creator.reload)
+            self.assertEqual(error.option, "ssl-ca-certs")
+            self.assertIn("revocation list", error.problem)
+            os.rename(path + ".bak", path)
+            creator.reload()
+        creator = ServerConnectionCreator.fromOptions(one)
+        mine = ClientConnectionCreator.fromOptions(TLSOptions(caCerts=cas), NAME)
+        os.unlink(path)
+        self.assertRaises(OptionError, creator.reload)
+        self.assertRaises(OptionError, mine.reload)
+        for each, complete in ((revoked, False), (other, True)):
+            self.assertIs(handshake(each, creator).complete, complete)
+
     def test_rules(self) -> None:
         """
         Rules in files are read again, under every name, and an empty file lets nobody in; the demand for

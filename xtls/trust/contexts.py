@@ -14,7 +14,7 @@ octet of the application.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -152,6 +152,21 @@ def _client(options: TLSOptions, host: str, alpn: Sequence[bytes]) -> _Client:
     return _Client(context, files, () if pair is None else (pair,), anchors, name, warning)
 
 
+def _requireLists(options: TLSOptions, before: Iterable[TrustAnchors], after: Iterable[TrustAnchors]) -> None:
+    """
+    Require revocation lists where there were some: without the last one nobody would be looked up any more,
+    and who is on it would be believed again.
+
+    @raise OptionError: if there are none any more.
+    """
+    for old, new in zip(before, after, strict=True):
+        if old.revocations and not new.revocations:
+            problem = (
+                "there was a revocation list beside the CAs, and is none any more; to do without, restart"
+            )
+            raise options.error("caCerts", problem)
+
+
 class _Creator:
     """
     What creators say of what they were made of.
@@ -222,7 +237,9 @@ class ClientConnectionCreator(_Creator):
 
         @raise OptionError: if it cannot be used any more; then all is as before.
         """
-        self._made = _client(*self._said)
+        made = _client(*self._said)
+        _requireLists(self._said[0], (self._made.anchors,), (made.anchors,))
+        self._made = made
 
     def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
         """
@@ -277,7 +294,14 @@ class ServerConnectionCreator(_Creator):
 
         @raise OptionError: if it cannot be used any more; then all is as before.
         """
-        self._made = serverContexts(*self._said)
+        made = serverContexts(*self._said)
+        before, after = self._made.policies, made.policies
+        _requireLists(
+            self._said[0],
+            (policy.anchors for policy in before.values()),
+            (after[name].anchors for name in before),
+        )
+        self._made = made
 
     @property
     def certificateRequired(self) -> bool:

@@ -124,12 +124,13 @@ class RevokeTests(CertTestCase):
 
     def test_ambiguous(self) -> None:
         """
-        What several serial numbers begin with is refused.
+        What several serial numbers begin with is refused, and so is what is too short, with what would do.
         """
         for serial in (0x123456, 0x123457):
             certificate = self.odd(serial)
             self.ca.record(certificate)
         self.assertIn("2 serial numbers", self.refused("revoke", "0" * 34).problem)
+        self.assertIn("6 digits", self.refused("revoke", "0" * 5).problem)
 
     def odd(self, serial: int) -> x509.Certificate:
         """

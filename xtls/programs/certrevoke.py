@@ -113,8 +113,8 @@ def _entries(given: Given, folder: AuthorityFolder, authority: x509.Certificate)
         if len(matching) != 1:
             many = f"{len(matching)} serial numbers begin like this" if matching else "there is no such file"
             remedy = (
-                f"name a file, or a serial number that xtls cert ca --list shows: {_SHORTEST} digits of it will"
-                " do, if no other begins with them"
+                f"name a file, or a serial number that xtls cert ca --list shows: {_SHORTEST} digits of it"
+                " will do, if no other begins with them"
             )
             raise OptionError(text, SOURCE, f"{many}: {remedy}")
         yield from register.sharing(matching[0])

@@ -243,6 +243,20 @@ class LookingTests(ReloaderCase):
         self.assertEqual((len(creator.reads), os.getcwd()), (1, before))
         self.assertEqual(reloader.sources[0].expiries[0].path, "cert.pem")
 
+    def test_nowhere(self) -> None:
+        """
+        Where the folder in which the process began was removed, files with whole paths are read all the same.
+        """
+        self.addCleanup(os.chdir, os.getcwd())
+        gone = os.path.abspath(self.mktemp())
+        os.mkdir(gone)
+        os.chdir(gone)
+        reloader = self.begun(self.one)
+        os.rmdir(gone)
+        self.write(self.cert, "cert2")
+        self.assertTrue(self.after(reloader, 100))
+        self.assertEqual(self.one.reads, ["cert2key1"])
+
 
 class AskingTests(ReloaderCase):
     """

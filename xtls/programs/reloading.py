@@ -358,7 +358,10 @@ def _within(directory: str) -> Iterator[None]:
     """
     Work in a directory: twistd may have gone to another since relative paths were said.
     """
-    before = os.getcwd()
+    try:
+        before = os.getcwd()
+    except OSError:
+        before = directory  # it was removed, and with it all that relative paths led to
     if before == directory:
         yield
         return
